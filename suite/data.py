@@ -1,0 +1,245 @@
+"""Pinned data: rows of a task under the kind's column names, split, limited and hashed.
+
+Every row is known by the sha256 of its own content. Splits are carved and limited by that hash, so
+the same row falls on the same side whatever else is added, and predictions of two checkpoints are
+paired by it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from suite.spec import Carve, SuiteError, TaskSpec, canonical_json, digest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import Dataset
+
+MAX_IMAGE_BYTES = 50_000_000
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of one split.
+
+    `columns` maps the kind's column names to equally long lists: a text is a str, an image the
+    encoded bytes of its file, a label whatever the data says (class names where they are known).
+    """
+
+    name: str
+    columns: dict[str, list[Any]]
+    hashes: list[str]
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    @property
+    def ids(self) -> list[str]:
+        """One id a row: its hash, and a count behind it for exact repetitions."""
+        seen: dict[str, int] = {}
+        ids = []
+        for row in self.hashes:
+            seen[row] = seen.get(row, 0) + 1
+            ids.append(row[:20] if seen[row] == 1 else f"{row[:20]}-{seen[row]}")
+        return ids
+
+    def take(self, rows: Sequence[int]) -> Split:
+        """Return the given rows, in that order."""
+        columns = {name: [values[i] for i in rows] for name, values in self.columns.items()}
+        return Split(self.name, columns, [self.hashes[i] for i in rows])
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """The three splits of a task, its class names if the data set has them, and its pins."""
+
+    train: Split
+    validation: Split
+    test: Split
+    labels: tuple[str, ...] | None
+    pins: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def splits(self) -> tuple[Split, Split, Split]:
+        """Train, validation and test."""
+        return self.train, self.validation, self.test
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows as a model takes them.
+
+    `items[i]` is the dict of model inputs of row i, `labels` one target a row, `lengths` how long
+    each row is (for batching), `ids` one id a row, `truncated` how many rows had to be cut.
+    """
+
+    items: Sequence[dict[str, Any]]
+    labels: np.ndarray
+    lengths: list[int]
+    ids: list[str]
+    truncated: int = 0
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+_LOADED: dict[str, TaskData] = {}
+
+
+def load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[Any, int]) -> TaskData:
+    """Return a task's rows; the last few are kept, since the runs of a grid share them.
+
+    Args:
+        task: the task, its data set pinned.
+        files: the data files of each split, for a local builder.
+        limits: most rows a split, the smaller of these and the task's own being taken.
+
+    Raises:
+        SuiteError: a split or column is missing, a split is empty, or the data set cannot be read.
+    """
+    key = canonical_json([task.model_dump(mode="json", by_alias=True), dict(limits)])
+    if key not in _LOADED:
+        while len(_LOADED) >= 4:
+            _LOADED.pop(next(iter(_LOADED)))
+        _LOADED[key] = _load(task, files, limits)
+    return _LOADED[key]
+
+
+def _load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[Any, int]) -> TaskData:
+    carve = task.splits.validation
+    wanted = {"train": task.splits.train, "test": task.splits.test}
+    wanted["validation"] = carve.origin if isinstance(carve, Carve) else carve
+    source = _materialise(task, files)
+    sources = {name: _rows(task, source, name) for name in dict.fromkeys(wanted.values())}
+    parts = {part: sources[name][0] for part, name in wanted.items()}
+    rows_hash = {name: _hash_of(rows.hashes) for name, (rows, _) in sources.items()}
+    if isinstance(carve, Carve):
+        inside = [_fraction(f"carve:{carve.seed}", row) < carve.fraction for row in parts["validation"].hashes]
+        parts["validation"] = parts["validation"].take([i for i, held in enumerate(inside) if held])
+        if wanted["train"] == carve.origin:
+            parts["train"] = parts["train"].take([i for i, held in enumerate(inside) if not held])
+    for part, rows in parts.items():
+        most = min((n for of in (limits, task.limits) for name, n in of.items() if name == part), default=None)
+        parts[part] = Split(part, *_limit(rows, most))
+        if not len(parts[part]):
+            raise SuiteError(f"{task.where('splits', part)}: the {part} split of {task.name} is empty.")
+    pins = {
+        "revision": task.dataset.revision,
+        "unpinned": task.dataset.unpinned,
+        "rows_sha256": rows_hash,
+        "ids_sha256": {part: _hash_of(rows.ids) for part, rows in parts.items()},
+    }
+    labels = next((names for _, names in sources.values() if names), None)
+    return TaskData(parts["train"], parts["validation"], parts["test"], labels, pins)
+
+
+def _materialise(task: TaskSpec, files: dict[str, list[str]] | None) -> dict[str, Dataset]:
+    """Read the data set with `datasets`: a local builder over files, or the Hub at a commit."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    ref = task.dataset
+    try:
+        if files is not None:
+            loaded = datasets.load_dataset(ref.path, name=ref.config, data_files=files)
+        else:
+            loaded = datasets.load_dataset(ref.path, name=ref.config, revision=ref.revision)
+    except Exception as error:  # datasets raises dozens of types; each becomes one sentence with its first line
+        cause = error.__cause__ or error
+        reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+        raise SuiteError(f"{task.where('dataset')}: cannot load {_name(task)}: {reason}") from error
+    return dict(loaded)
+
+
+def _name(task: TaskSpec) -> str:
+    return " ".join(filter(None, [task.dataset.path, task.dataset.config]))
+
+
+def _rows(task: TaskSpec, source: dict[str, Dataset], split: str) -> tuple[Split, tuple[str, ...] | None]:
+    """Return one source split under the kind's column names, and the class names it declares."""
+    import datasets
+
+    if split not in source:
+        part = next((k for k in ("train", "validation", "test") if getattr(task.splits, k) == split), "train")
+        raise SuiteError(
+            f"{task.where('splits', part)}: split '{split}' is not in {_name(task)}. It has: {', '.join(source)}."
+        )
+    rows = source[split]
+    for ours, theirs in task.columns.items():
+        if theirs not in rows.column_names:
+            raise SuiteError(
+                f"{task.where('columns', ours)}: column '{theirs}' is not in {_name(task)} ({split}). "
+                f"It has: {', '.join(sorted(rows.column_names))}."
+            )
+    names = None
+    columns: dict[str, list[Any]] = {}
+    for ours, theirs in task.columns.items():
+        feature = rows.features[theirs]
+        if isinstance(feature, datasets.Image):
+            column = rows.select_columns([theirs]).cast_column(theirs, datasets.Image(decode=False))
+            columns[ours] = [_image_bytes(task, split, i, cell) for i, cell in enumerate(column[theirs][:])]
+        elif isinstance(feature, datasets.ClassLabel):
+            names = tuple(feature.names)
+            columns[ours] = [names[v] if v is not None and v >= 0 else None for v in rows[theirs][:]]
+        else:
+            columns[ours] = list(rows[theirs][:])
+    return Split(split, columns, list(_row_hashes(columns))), names
+
+
+def _image_bytes(task: TaskSpec, split: str, row: int, cell: dict[str, Any] | None) -> bytes:
+    content = (cell or {}).get("bytes")
+    path = (cell or {}).get("path")
+    if content is None and path and Path(path).is_file() and Path(path).stat().st_size <= MAX_IMAGE_BYTES:
+        content = Path(path).read_bytes()
+    if content is None or len(content) > MAX_IMAGE_BYTES:
+        raise SuiteError(
+            f"{task.where('columns', 'image')}: row {row} of split '{split}' holds no image "
+            f"of at most {MAX_IMAGE_BYTES // 1_000_000} MB."
+        )
+    return bytes(content)
+
+
+def _row_hashes(columns: dict[str, list[Any]]) -> Iterator[str]:
+    names = sorted(columns)
+    for cells in zip(*(columns[name] for name in names), strict=True):
+        row = {name: _plain(cell) for name, cell in zip(names, cells, strict=True)}
+        yield hashlib.sha256(canonical_json(row).encode()).hexdigest()
+
+
+def _plain(cell: Any) -> Any:
+    if isinstance(cell, bytes):
+        return base64.b64encode(cell).decode()
+    if isinstance(cell, float) and not math.isfinite(cell):
+        return str(cell)
+    return cell
+
+
+def _hash_of(rows: Sequence[str]) -> str:
+    return digest("\n".join(rows).encode())
+
+
+def _fraction(salt: str, row: str) -> float:
+    """Return a number in [0, 1) that depends on the row's content and the salt alone."""
+    return int.from_bytes(hashlib.sha256(f"{salt}:{row}".encode()).digest()[:8], "big") / 2**64
+
+
+def _limit(rows: Split, most: int | None) -> tuple[dict[str, list[Any]], list[str]]:
+    """Keep at most so many rows, stratified by label, chosen by hash and in their old order."""
+    if most is None or len(rows) <= most:
+        return rows.columns, rows.hashes
+    labels = [str(label) for label in rows.columns.get("label", [""] * len(rows))]
+    groups: dict[str, list[int]] = {}
+    for i in sorted(range(len(rows)), key=lambda i: _fraction("limit", rows.hashes[i])):
+        groups.setdefault(labels[i], []).append(i)
+    # Each row's place in its own class, as a fraction, ranks it: the first `most` are stratified.
+    ranked = sorted(
+        ((place + 0.5) / len(members), label, i) for label, members in groups.items() for place, i in enumerate(members)
+    )
+    kept = rows.take(sorted(i for _, _, i in ranked[:most]))
+    return kept.columns, kept.hashes

@@ -1,0 +1,118 @@
+"""What a terminal shows: one progress display for a whole grid, and tables."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from suite.leaderboard import Board, Cell, count, spread
+from suite.spec import Failure, Record, RunSpec
+
+
+def run_name(spec: RunSpec) -> str:
+    """Return a run as one line names it."""
+    tasks = "+".join(task.name for task in spec.tasks)
+    return f"{spec.checkpoint.label} · {tasks} · {spec.strategy} · seed {spec.seed}"
+
+
+class GridDisplay:
+    """Runs done, what is being run, its step and loss, and the time left. Plain lines where there is no terminal."""
+
+    def __init__(self, total: int, console: Console, quiet: bool = False) -> None:
+        self._console, self._quiet, self._total = console, quiet, total
+        self._done, self._started = 0, time.monotonic()
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(20), MofNCompleteColumn())
+        self._progress = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console)
+        self._grid = self._progress.add_task("runs", total=total, note="")
+        self._bars: dict[str, Any] = {}
+        self._live = Live(self._progress, console=console, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> GridDisplay:
+        if self._console.is_terminal and not self._quiet:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._live.is_started:
+            self._live.stop()
+
+    def event(self, spec: RunSpec, event: dict[str, Any]) -> None:
+        """Show what a run is doing."""
+        key = spec.key()
+        if key not in self._bars:
+            self._bars[key] = self._progress.add_task(run_name(spec), total=None, note="")
+        if "steps" in event:
+            note = f"loss {event['loss']:.3f}"
+            self._progress.update(self._bars[key], completed=event["step"], total=event["steps"], note=note)
+        else:
+            self._progress.update(self._bars[key], note=event.get("phase", ""))
+
+    def finished(self, outcome: Record | Failure, stored: bool) -> None:
+        """Count a run as done and print its line."""
+        self._done += 1
+        self._progress.update(self._grid, completed=self._done)
+        bar = self._bars.pop(outcome.spec.key(), None)
+        if bar is not None:
+            self._progress.remove_task(bar)
+        if isinstance(outcome, Failure):
+            details = f" (details: {outcome.details})" if outcome.details else ""
+            self._print(f"[red]failed[/red]  {escape(run_name(outcome.spec))}: {escape(outcome.reason + details)}")
+        elif not stored and not self._quiet:
+            collapsed = " [yellow]collapsed[/yellow]" if outcome.collapsed else ""
+            name, score, seconds = outcome.main.name, outcome.score, outcome.cost["seconds"]
+            self._print(
+                f"[dim]{self._done:>3}/{self._total}[/dim]  {name} [bold]{score:.4f}[/bold]  {seconds:>6.1f} s  "
+                f"{escape(run_name(outcome.spec))}{collapsed}"
+            )
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, highlight=False)
+
+
+def board_table(board: Board, title: str = "") -> Table:
+    """Return a leaderboard as a table; ties share the rank of their group's first."""
+    caption = f"Protocol {board.protocol}. M: mean of chance-corrected scores. ±: half of the 95% interval over "
+    caption += "examples and seeds (* one seed: examples only). =: not told apart from the row that leads its group."
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", highlight=False)
+    table.add_column("#", justify="right")
+    table.add_column("model", overflow="fold")
+    table.add_column("strategy")
+    table.add_column("M", justify="right", style="bold", no_wrap=True)
+    for task in board.tasks:
+        table.add_column(task, justify="right", overflow="fold")
+    for name in ("seeds", "trained", "of", "s/run"):
+        table.add_column(name, justify="right")
+    group = None
+    for row in board.rows:
+        tie = "=" if row.tie_group is not None and row.tie_group == group else ""
+        if row.tie_group != group:
+            table.add_section()
+        group = row.tie_group
+        seeds = sorted({cell.seeds for cell in row.tasks.values()})
+        cells = [_cell(row.tasks.get(task)) for task in board.tasks]
+        table.add_row(
+            f"{tie}{row.rank}" if row.rank else "?",
+            escape(row.label),
+            row.strategy,
+            spread(row.mean, row.interval),
+            *cells,
+            "-".join(str(n) for n in dict.fromkeys((seeds[0], seeds[-1]))),
+            count(row.trainable_params),
+            count(row.params),
+            f"{row.seconds:.1f}" if row.seconds is not None else "-",
+        )
+    return table
+
+
+def _cell(cell: Cell | None) -> str:
+    if cell is None:
+        return "-"
+    collapsed = f" ({cell.collapsed} collapsed)" if cell.collapsed else ""
+    return spread(cell.mean, cell.interval) + ("*" if cell.seeds == 1 else "") + collapsed

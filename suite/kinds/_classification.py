@@ -1,0 +1,86 @@
+"""What text and image classification share: one class a row, the largest logit wins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from suite.kinds import Kind
+from suite.spec import SuiteError, TaskSpec, unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from suite.data import Split, TaskData
+
+
+class SingleLabel(Kind):
+    """One class a row. Chance is 1/classes, unless the task file says otherwise."""
+
+    metrics = ("accuracy", "balanced_accuracy", "f1_macro", "matthews_correlation")
+    main = "accuracy"
+
+    def classes(self, task: TaskSpec, data: TaskData) -> tuple[str, ...]:
+        """Return the task's labels, else the data set's, else those of the train split, sorted."""
+        named = task.labels or data.labels
+        if named and len(set(named)) < len(named):
+            raise SuiteError(f"{task.where('labels')}: the labels of {task.name} name a class twice.")
+        seen = {_class_name(value, named) for value in data.train.columns["label"] if value is not None}
+        if len(seen) < 2:
+            raise SuiteError(
+                f"{task.where('splits', 'train')}: the train split of {task.name} has one class only "
+                f"({', '.join(seen) or 'none'}); a classification task needs two."
+            )
+        return tuple(named) if named else tuple(sorted(seen, key=_natural))
+
+    def check(self, task: TaskSpec, data: TaskData) -> None:
+        """Refuse rows without a label and labels that the classes or the train split lack."""
+        classes = self.classes(task, data)
+        trained = {_class_name(value, classes) for value in data.train.columns["label"]}
+        for split in data.splits:
+            for row, value in enumerate(split.columns["label"]):
+                name = _class_name(value, classes)
+                if value is None or value != value or name not in classes:
+                    why = "Every row needs one." if value is None else unknown("label", name, classes)
+                    place = f"{task.where('columns', 'label')}: row {row} of the {split.name} split"
+                    raise SuiteError(f"{place} has the label {value!r}. {why}")
+                if name not in trained:
+                    raise SuiteError(
+                        f"{task.where('splits', split.name)}: row {row} of the {split.name} split has the label "
+                        f"'{name}', which no row of the train split has; the model cannot learn it."
+                    )
+
+    def targets(self, split: Split, classes: Sequence[str]) -> np.ndarray:
+        """Return the class index of every row, int64 [n]."""
+        import numpy as np
+
+        index = {name: i for i, name in enumerate(classes)}
+        return np.array([index[_class_name(v, classes)] for v in split.columns["label"]], dtype=np.int64)
+
+    def decode(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the argmax [n] and the softmax [n, k]."""
+        import numpy as np
+        from scipy.special import softmax
+
+        return logits.argmax(axis=1), softmax(logits.astype(np.float64), axis=1).astype(np.float32)
+
+    def chance(self, task: TaskSpec, labels: np.ndarray, n_classes: int) -> dict[str, float]:
+        """Return what guessing gets: 1/classes, 0 for correlations; the file's word on the main metric."""
+        known = {"accuracy": 1 / n_classes, "balanced_accuracy": 1 / n_classes, "matthews_correlation": 0.0}
+        if task.chance is not None and task.main:
+            known[task.main] = task.chance
+        return known
+
+
+def _class_name(value: Any, names: Sequence[str] | None) -> str:
+    """Return a label's class name; a whole number counts as an index where the names are known."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if names and isinstance(value, int) and str(value) not in names and 0 <= value < len(names):
+        return names[value]
+    return str(value)
+
+
+def _natural(name: str) -> tuple[int, str]:
+    """Sort '2' before '10'."""
+    return (int(name), "") if name.isdecimal() else (1 << 62, name)

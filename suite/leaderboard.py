@@ -1,0 +1,335 @@
+"""Records -> rows: M with its interval, ranks, ties and cost. Only like is put beside like.
+
+A row is one checkpoint under one strategy. All rows of a board share one protocol, and all scores of
+a column one version of the task and one set of test rows; what differs is left out, and the board
+says what and why.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from suite.spec import RunSpec, TaskSpec, canonical_json, digest
+from suite.stats import intervals
+from suite.stats.intervals import Estimate
+from suite.store import Entry, Store
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row's scores on one task: mean over seeds, interval over seeds and examples."""
+
+    mean: float
+    interval: tuple[float, float] | None
+    seeds: int
+    n: int
+    collapsed: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One checkpoint under one strategy.
+
+    `mean` is M, the mean over tasks of (score - chance) / (best - chance), and `interval` its 95%
+    interval; `raw_mean` is the plain mean of the scores. A row that lacks a task has neither, no rank,
+    and is provisional. `tie_group` counts groups from the top whose rows cannot be told from their first.
+    """
+
+    model: str
+    revision: str
+    init: str
+    strategy: str
+    mean: float | None
+    interval: tuple[float, float] | None
+    raw_mean: float | None
+    mean_rank: float | None
+    rank: int | None
+    tie_group: int | None
+    coverage: float
+    provisional: bool
+    tasks: dict[str, Cell]
+    params: int | None
+    trainable_params: int | None
+    seconds: float | None
+
+    @property
+    def label(self) -> str:
+        """The checkpoint as a table shows it."""
+        return self.model if self.init == "pretrained" else f"{self.model} ({self.init} init)"
+
+
+@dataclass
+class Board:
+    """Rows, best first, the tasks that are their columns, and what was left out and why."""
+
+    rows: list[Row]
+    tasks: list[str]
+    protocol: str | None
+    left_out: list[str] = field(default_factory=list)
+
+    def to_pandas(self) -> Any:
+        """Return one row a row, the tasks' means as columns."""
+        import pandas as pd
+
+        return pd.DataFrame(_flat(row) for row in self.rows)
+
+    def _repr_html_(self) -> str:
+        html: str = self.to_pandas().to_html(index=False, escape=True, float_format="%.3f")
+        return html
+
+
+def rank(
+    store: str | Store = "./results",
+    tasks: Sequence[TaskSpec] | None = None,
+    strategy: str | None = None,
+    protocol: str | None = None,
+) -> Board:
+    """Rank what a store holds.
+
+    Args:
+        store: a folder, an fsspec URL or an open store.
+        tasks: the board's columns; by default every task that has a record.
+        strategy: keep only this strategy.
+        protocol: keep only this protocol; by default the one with the most records.
+
+    Raises:
+        SuiteError: the store cannot be opened.
+    """
+    contents = (store if isinstance(store, Store) else Store(str(store))).contents()
+    left_out = [f"{name[:12]}: {reason}" for name, reason in contents.faults.items()]
+    wanted = {task.name: task for task in tasks} if tasks else None
+    entries = [
+        e
+        for e in contents.entries
+        if (wanted is None or e.record.task in wanted)
+        and strategy in (None, e.record.spec.strategy)
+        and protocol in (None, e.record.spec.protocol.name)
+    ]
+    entries = _most_common(entries, _protocol_of, "protocol", left_out)
+    columns = list(wanted) if wanted else sorted({e.record.task for e in entries})
+    for name in columns:
+        of_task = [e for e in entries if e.record.task == name]
+        kept = {id(e) for e in _most_common(of_task, _task_of, f"version or data of {name}", left_out)}
+        entries = [e for e in entries if e.record.task != name or id(e) in kept]
+    return Board(_rows(entries, columns), columns, _protocol_of(entries[0]) if entries else None, left_out)
+
+
+def _protocol_of(entry: Entry) -> str:
+    """Return what two records must share to stand on one board."""
+    spec = entry.record.spec
+    content = spec.protocol.model_dump(mode="json", exclude={"description", "seeds"})
+    mark = digest(canonical_json(content).encode())[7:13]
+    return f"{spec.protocol.name} v{spec.protocol.version} ({mark}), {spec.resample}"
+
+
+def _task_of(entry: Entry) -> str:
+    record = entry.record
+    ids: Any = record.data.get("ids_sha256") or {}
+    return f"v{record.task_spec.version}, test rows {str(ids.get('test'))[7:15]}, {record.main.name}"
+
+
+def _most_common(entries: list[Entry], of: Callable[[Entry], str], what: str, left_out: list[str]) -> list[Entry]:
+    """Keep the entries that agree with the most; note the others."""
+    counts = Counter(of(e) for e in entries)
+    if len(counts) < 2:
+        return entries
+    (kept, _), *others = counts.most_common()
+    for other, count in others:
+        left_out.append(f"{count} records of another {what}: {other} (shown: {kept})")
+    return [e for e in entries if of(e) == kept]
+
+
+def _rows(entries: Iterable[Entry], columns: list[str]) -> list[Row]:
+    groups: dict[str, dict[str, list[Entry]]] = {}
+    for entry in sorted(entries, key=lambda e: e.record.spec.seed):
+        groups.setdefault(_row_of(entry.record.spec), {}).setdefault(entry.record.task, []).append(entry)
+    scored = [_Scored(cells, columns) for cells in groups.values()]
+    complete = sorted((s for s in scored if s.complete), key=lambda s: -s.total.mean)
+    partial = sorted((s for s in scored if not s.complete), key=lambda s: s.name)
+    mean_ranks = _mean_ranks(complete, columns)
+    ties = _tie_groups(complete, columns)
+    ranked = [s.row(i + 1, mean_ranks[i], ties[i]) for i, s in enumerate(complete)]
+    return ranked + [s.row(None, None, None) for s in partial]
+
+
+def _row_of(spec: RunSpec) -> str:
+    checkpoint = spec.checkpoint.model_dump(mode="json")
+    settings = spec.settings if spec.protocol.settings.get(spec.strategy) else {}
+    return canonical_json([checkpoint, spec.strategy, settings])
+
+
+class _Scored:
+    """One row on its way: its entries a task, the estimate a task and their mean."""
+
+    def __init__(self, cells: dict[str, list[Entry]], columns: list[str]) -> None:
+        self.cells, self.columns = cells, columns
+        self.complete = bool(columns) and all(task in cells for task in columns)
+        self.values = {task: np.stack([e.values for e in entries]) for task, entries in cells.items()}
+        self.estimates = {task: self._estimate(task) for task in cells}
+        self.first = next(iter(cells.values()))[0].record
+        self.name = f"{self.first.spec.checkpoint.label} {self.first.spec.strategy}"
+        if self.complete:
+            scales = [self.scale(task)[1] for task in columns]
+            spread = intervals.mean_of([self.estimates[t] for t in columns], scales)
+            corrected = [(self.estimates[t].mean - self.scale(t)[0]) * self.scale(t)[1] for t in columns]
+            self.total = Estimate(float(np.mean(corrected)), spread.error, spread.df)
+
+    def _estimate(self, task: str) -> Estimate:
+        """Return the task's estimate around the mean of the stored scores, whatever pseudo-values average to."""
+        found = intervals.two_way(self.values[task])
+        return Estimate(float(np.mean([e.record.score for e in self.cells[task]])), found.error, found.df, found.bounds)
+
+    def scale(self, task: str) -> tuple[float, float]:
+        """Return chance and 1/(best - chance) of the task's main metric; 0 and 1 where chance is not known."""
+        main = self.cells[task][0].record.main
+        best = main.range[1] if main.greater_is_better else main.range[0]
+        if main.chance is None or best is None or best == main.chance:
+            return 0.0, 1.0
+        return main.chance, 1 / (best - main.chance)
+
+    def row(self, place: int | None, mean_rank: float | None, tie: int | None) -> Row:
+        records = [e.record for entries in self.cells.values() for e in entries]
+        seconds = [s for r in records if (s := r.cost.get("seconds")) is not None]
+        checkpoint: Any = self.first.checkpoint
+        return Row(
+            model=self.first.spec.checkpoint.name,
+            revision=self.first.spec.checkpoint.revision,
+            init=self.first.spec.checkpoint.init,
+            strategy=self.first.spec.strategy,
+            mean=self.total.mean if self.complete else None,
+            interval=self.total.interval() if self.complete else None,
+            raw_mean=float(np.mean([self.estimates[t].mean for t in self.columns])) if self.complete else None,
+            mean_rank=mean_rank,
+            rank=place,
+            tie_group=tie,
+            coverage=len([t for t in self.columns if t in self.cells]) / len(self.columns),
+            provisional=not self.complete,
+            tasks={task: self._cell(task) for task in self.columns if task in self.cells},
+            params=checkpoint.get("params"),
+            trainable_params=checkpoint.get("trainable_params"),
+            seconds=float(np.mean(seconds)) if seconds else None,
+        )
+
+    def _cell(self, task: str) -> Cell:
+        records = [e.record for e in self.cells[task]]
+        estimate, main = self.estimates[task], records[0].main
+        return Cell(
+            mean=estimate.mean,
+            interval=_inside(estimate.interval(), main.range),
+            seeds=len(records),
+            n=self.values[task].shape[1],
+            collapsed=sum(r.collapsed for r in records),
+            failed=sum(r.counts.get("failed", 0) for r in records),
+        )
+
+
+def _inside(
+    interval: tuple[float, float] | None, bounds: tuple[float | None, float | None]
+) -> tuple[float, float] | None:
+    """Cut an interval at the metric's range."""
+    if interval is None:
+        return None
+    low, high = bounds
+    return max(interval[0], -np.inf if low is None else low), min(interval[1], np.inf if high is None else high)
+
+
+def _mean_ranks(rows: list[_Scored], columns: list[str]) -> list[float]:
+    """Return each row's rank averaged over tasks, ties sharing theirs (Borda on a complete table)."""
+    from scipy.stats import rankdata
+
+    if not rows:
+        return []
+    ranks = [rankdata([-row.estimates[task].mean * np.sign(row.scale(task)[1]) for row in rows]) for task in columns]
+    return [float(mean) for mean in np.mean(ranks, axis=0)]
+
+
+def _tie_groups(rows: list[_Scored], columns: list[str]) -> list[int]:
+    """Number groups from the top: a row joins while its paired difference to the group's first is not clear of 0."""
+    groups: list[int] = []
+    first = 0
+    for i, row in enumerate(rows):
+        if i and _differ(rows[first], row, columns):
+            first = i
+        groups.append(groups[-1] + (first == i) if groups else 1)
+    return groups
+
+
+def _differ(one: _Scored, other: _Scored, columns: list[str]) -> bool:
+    differences = [intervals.paired_difference(one.values[t], other.values[t]) for t in columns]
+    found = intervals.mean_of(differences, [one.scale(t)[1] for t in columns]).interval()
+    return found is not None and (found[0] > 0 or found[1] < 0)
+
+
+def to_json(board: Board) -> str:
+    """Return the rows as the command line's contract has them."""
+    return json.dumps([asdict(row) for row in board.rows], indent=2, allow_nan=False)
+
+
+def to_csv(board: Board) -> str:
+    """Return one line a row, the tasks' means and interval ends as columns."""
+    text = io.StringIO()
+    rows = [_flat(row) for row in board.rows]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def to_markdown(board: Board) -> str:
+    """Return a Markdown table; names are escaped."""
+    head = ["rank", "model", "strategy", "M", *board.tasks, "trained", "s/run"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "|".join(" --- " for _ in head) + "|"]
+    for row in board.rows:
+        cells = [row.tasks.get(task) for task in board.tasks]
+        lines.append("| " + " | ".join([
+            str(row.rank or "-"), _escape(row.label), row.strategy, spread(row.mean, row.interval),
+            *(spread(c.mean, c.interval) if c else "-" for c in cells),
+            count(row.trainable_params), f"{row.seconds:.1f}" if row.seconds is not None else "-",
+        ]) + " |")  # fmt: skip
+    return "\n".join([*lines, *(f"\nLeft out: {_escape(note)}" for note in board.left_out)]) + "\n"
+
+
+def spread(mean: float | None, interval: tuple[float, float] | None) -> str:
+    """Return a mean with half the width of its interval, in points: '63.2 ±2.1'."""
+    if mean is None:
+        return "-"
+    if interval is None:
+        return f"{100 * mean:.1f}"
+    return f"{100 * mean:.1f} ±{50 * (interval[1] - interval[0]):.1f}"
+
+
+def count(n: int | None) -> str:
+    """Return a count of parameters: '22.6M', '810k'."""
+    if n is None:
+        return "-"
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if n >= size:
+            return f"{n / size:.3g}{unit}"
+    return str(n)
+
+
+def _escape(text: str) -> str:
+    """Return text that Markdown shows as it is."""
+    for sign in "\\`*_{}[]<>#|":
+        text = text.replace(sign, f"\\{sign}")
+    return " ".join(text.split())
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    flat: dict[str, Any] = {k: v for k, v in asdict(row).items() if k not in ("tasks", "interval")}
+    flat["low"], flat["high"] = row.interval or (None, None)
+    for name, cell in row.tasks.items():
+        flat[name] = cell.mean
+        flat[f"{name}.low"], flat[f"{name}.high"] = cell.interval or (None, None)
+        flat[f"{name}.seeds"] = cell.seeds
+    return flat

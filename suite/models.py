@@ -1,0 +1,312 @@
+"""Checkpoint at a revision -> processor, body and head, for transformers and timm alike.
+
+Whatever library a checkpoint comes from, the rest of the suite sees one `Model`: it takes a batch,
+returns logits (and a loss if labels are given), and gives the features under its head.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from suite import hub
+from suite.spec import CheckpointRef, Modality, SuiteError
+
+POOLINGS = ("mean", "cls", "native")
+PREDICT_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint's folder, its library and its config."""
+
+    folder: Path
+    library: str
+    config: dict[str, Any]
+
+    @property
+    def modality(self) -> Modality:
+        """What its body reads."""
+        return hub.modality(self.config)
+
+
+class Model(nn.Module):
+    """A body with a head.
+
+    Attributes:
+        net: the transformers or timm model that the checkpoint's weights are in.
+        head: names of the modules in `net` that are the task's head, not the checkpoint's body.
+        fresh: names of the parameters of `net` that the checkpoint did not have; of a random twin, its head's.
+    """
+
+    net: nn.Module
+    head: tuple[str, ...]
+    fresh: frozenset[str]
+
+    def forward(self, labels: torch.Tensor | None = None, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return logits [n, k], and the mean cross-entropy as `loss` where labels [n] are given."""
+        logits = self.logits(**inputs)
+        if labels is None:
+            return {"logits": logits}
+        return {"loss": nn.functional.cross_entropy(logits.float(), labels), "logits": logits}
+
+    def logits(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """Return the head's output [n, k]."""
+        raise AssertionError("each library has its own")
+
+    def features(self, pooling: str, **inputs: torch.Tensor) -> torch.Tensor:
+        """Return the body's features [n, width]."""
+        raise AssertionError("each library has its own")
+
+
+class TransformersModel(Model):
+    """An encoder of transformers with a classification head."""
+
+    def __init__(self, net: Any, fresh: frozenset[str]) -> None:
+        super().__init__()
+        self.net: Any = net
+        self.fresh = fresh
+        body = net.base_model_prefix
+        self.head = tuple(
+            name for name, child in net.named_children() if name != body and any(True for _ in child.parameters())
+        )
+
+    def logits(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """Return the head's output [n, k]."""
+        logits: torch.Tensor = self.net(**inputs).logits
+        return logits
+
+    def features(self, pooling: str, **inputs: torch.Tensor) -> torch.Tensor:
+        """Return features [n, width]: `mean` over real tokens, `cls` the first one, `native` the body's own."""
+        out = self.net.base_model(**inputs)
+        hidden: torch.Tensor = out.last_hidden_state
+        if pooling == "native":
+            pooled: torch.Tensor | None = getattr(out, "pooler_output", None)
+            if pooled is None:
+                raise SuiteError("This checkpoint has no pooling of its own; use pooling: mean or cls.")
+            return pooled.flatten(1)
+        if hidden.dim() == 4:  # a convolutional body: [n, width, height, width]
+            if pooling == "cls":
+                raise SuiteError("A convolutional checkpoint has no [CLS] token; use pooling: mean or native.")
+            return hidden.mean((2, 3))
+        if pooling == "cls":
+            return hidden[:, 0]
+        mask = inputs.get("attention_mask")
+        weight = torch.ones_like(hidden[..., :1]) if mask is None else mask[..., None].to(hidden.dtype)
+        return (hidden * weight).sum(1) / weight.sum(1)
+
+
+class TimmModel(Model):
+    """A backbone of timm with its own classifier."""
+
+    def __init__(self, net: Any, fresh: frozenset[str], head: tuple[str, ...]) -> None:
+        super().__init__()
+        self.net: Any = net
+        self.fresh = fresh
+        self.head = head
+
+    def logits(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """Return the classifier's output [n, k]."""
+        logits: torch.Tensor = self.net(inputs["pixel_values"])
+        return logits
+
+    def features(self, pooling: str, **inputs: torch.Tensor) -> torch.Tensor:
+        """Return features [n, width]: `native` as timm's classifier sees them, else over the feature map."""
+        hidden: torch.Tensor = self.net.forward_features(inputs["pixel_values"])
+        if pooling == "native":
+            features: torch.Tensor = self.net.forward_head(hidden, pre_logits=True)
+            return features.flatten(1)
+        if hidden.dim() == 3 and pooling == "cls":
+            return hidden[:, 0]
+        if pooling == "cls":
+            raise SuiteError("A convolutional checkpoint has no [CLS] token; use pooling: mean or native.")
+        prefix = getattr(self.net, "num_prefix_tokens", 0)
+        return hidden[:, prefix:].mean(1) if hidden.dim() == 3 else hidden.mean((2, 3))
+
+
+def open_source(ref: CheckpointRef) -> Source:
+    """Return where a checkpoint lies and which library reads it."""
+    folder = hub.fetch(ref)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if "model_type" in config and config["model_type"] != "timm_wrapper":
+        return Source(folder, "transformers", config)
+    if "architecture" in config:
+        return Source(folder, "timm", config)
+    raise SuiteError(f"{ref.name}: config.json has neither 'model_type' (transformers) nor 'architecture' (timm).")
+
+
+def load_processor(ref: CheckpointRef, modality: Modality, max_length: int) -> tuple[Any, int]:
+    """Return the tokenizer or the image transform of a checkpoint, and the longest input in tokens.
+
+    An image transform takes a PIL image and returns float32 [channels, height, width].
+
+    Raises:
+        SuiteError: the checkpoint reads the other modality, or its tokenizer cannot be loaded.
+    """
+    source = open_source(ref)
+    if source.modality != modality:
+        raise SuiteError(f"{ref.name} reads {source.modality}s; the task gives {modality}s.")
+    if modality == "text":
+        return _tokenizer(ref, source, max_length)
+    return (_timm_transform(source) if source.library == "timm" else _transformers_transform(source)), max_length
+
+
+def _tokenizer(ref: CheckpointRef, source: Source, max_length: int) -> tuple[Any, int]:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False)
+    except Exception as error:  # every tokenizer class has errors of its own
+        raise SuiteError(f"{ref.name}: its tokenizer cannot be loaded: {str(error).splitlines()[0]}") from error
+    if tokenizer.pad_token is None:
+        raise SuiteError(f"{ref.name}: its tokenizer has no padding token, so that texts cannot be batched.")
+    positions = source.config.get("max_position_embeddings") or max_length
+    offset = 2 if source.config.get("model_type") in ("roberta", "xlm-roberta", "camembert", "mpnet") else 0
+    return tokenizer, min(max_length, tokenizer.model_max_length, int(positions) - offset)
+
+
+def _timm_transform(source: Source) -> Callable[[Any], Any]:
+    from timm.data.config import resolve_data_config
+    from timm.data.transforms_factory import create_transform
+
+    settings: Any = resolve_data_config(  # type: ignore[no-untyped-call]
+        pretrained_cfg=source.config.get("pretrained_cfg") or {}, verbose=False
+    )
+    transform: Any = create_transform(**settings, is_training=False)
+    return lambda image: transform(image).numpy()
+
+
+def _transformers_transform(source: Source) -> Callable[[Any], Any]:
+    from transformers import AutoImageProcessor
+
+    processor: Any = AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+        source.folder, trust_remote_code=False
+    )
+    return lambda image: np.asarray(processor(image, return_tensors="np")["pixel_values"][0], dtype=np.float32)
+
+
+def load(ref: CheckpointRef, n_labels: int, seed: int) -> Model:
+    """Return a model with a fresh head of `n_labels` outputs, in fp32 on the CPU.
+
+    With `init: random` the body too is initialised from the seed: the same architecture from scratch.
+
+    Raises:
+        SuiteError: the weights cannot be loaded; the message says why.
+    """
+    source = open_source(ref)
+    torch.manual_seed(seed)
+    try:
+        build = _load_timm if source.library == "timm" else _load_transformers
+        return build(source, n_labels, ref.init == "random")
+    except SuiteError:
+        raise
+    except Exception as error:  # strangers' weights fail in many ways; each becomes one sentence
+        raise SuiteError(f"{ref.name}: cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+
+
+def _load_transformers(source: Source, n_labels: int, random: bool) -> Model:
+    from transformers import AutoConfig, AutoModelForImageClassification, AutoModelForSequenceClassification
+
+    config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False, num_labels=n_labels)
+    auto: Any = AutoModelForImageClassification if source.modality == "image" else AutoModelForSequenceClassification
+    if type(config) not in auto._model_mapping:
+        raise SuiteError(f"the architecture '{config.model_type}' has no classification head in transformers")
+    if random:
+        return _of_head(TransformersModel(auto.from_config(config, dtype=torch.float32), frozenset()))
+    net, info = auto.from_pretrained(
+        source.folder,
+        config=config,
+        use_safetensors=True,
+        trust_remote_code=False,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        dtype=torch.float32,
+    )
+    mismatched = {entry[0] if isinstance(entry, tuple) else entry for entry in info["mismatched_keys"]}
+    fresh = (set(info["missing_keys"]) | mismatched) & {name for name, _ in net.named_parameters()}
+    if fresh == {name for name, _ in net.named_parameters()}:
+        raise SuiteError("none of its weights fit the architecture that its config names")
+    return _with_fresh_head(TransformersModel(net, frozenset(fresh)), auto, config)
+
+
+def _of_head(model: TransformersModel) -> TransformersModel:
+    """Return the model with its head's parameters as the fresh ones, beside those that are already."""
+    of_head = {name for name, _ in model.net.named_parameters() if name.split(".")[0] in model.head}
+    return TransformersModel(model.net, model.fresh | of_head)
+
+
+def _with_fresh_head(model: TransformersModel, auto: Any, config: Any) -> TransformersModel:
+    """Replace a head that came trained: a checkpoint is judged by its body, whatever it was tuned for."""
+    whole = _of_head(model)
+    if whole.fresh != model.fresh:
+        untrained = auto.from_config(config, dtype=torch.float32)
+        for name in model.head:
+            setattr(model.net, name, getattr(untrained, name))
+    return whole
+
+
+def _load_timm(source: Source, n_labels: int, random: bool) -> Model:
+    import timm
+    from safetensors.torch import load_file
+
+    arguments = {k: v for k, v in (source.config.get("model_args") or {}).items() if k != "num_classes"}
+    net: Any = timm.create_model(source.config["architecture"], pretrained=False, num_classes=n_labels, **arguments)
+    names = {name for name, _ in net.named_parameters()}
+    classifier = net.get_classifier()
+    head = tuple(name for name, module in net.named_modules() if module is classifier)
+    of_head = tuple(f"{name}." for name in head)
+    if random:
+        return TimmModel(net, frozenset(name for name in names if name.startswith(of_head)), head)
+    weights = load_file(source.folder / "model.safetensors")
+    shapes = {name: value.shape for name, value in net.state_dict().items()}
+    fitting = {
+        name: value
+        for name, value in weights.items()
+        if shapes.get(name) == value.shape and not name.startswith(of_head)
+    }
+    missing = set(net.load_state_dict(fitting, strict=False).missing_keys)
+    outside = {name for name in missing if not name.startswith(of_head)}
+    if outside:
+        raise SuiteError(f"its weights lack '{min(outside)}' of {source.config['architecture']}")
+    return TimmModel(net, frozenset(missing & names), head)
+
+
+def map_batches(
+    model: nn.Module,
+    function: Callable[[dict[str, torch.Tensor]], torch.Tensor],
+    items: Sequence[dict[str, Any]],
+    lengths: Sequence[int],
+    collate: Callable[[list[dict[str, Any]]], dict[str, Any]],
+) -> np.ndarray:
+    """Return `function(batch)` for all items, fp32 [n, ...], batched by length, in the items' order."""
+    device = next(model.parameters()).device
+    model.eval()
+    order = sorted(range(len(items)), key=lambda row: lengths[row])
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(order), PREDICT_BATCH):
+            batch = collate([items[row] for row in order[start : start + PREDICT_BATCH]])
+            parts.append(function({k: v.to(device) for k, v in batch.items()}).float().cpu().numpy())
+    stacked = np.concatenate(parts)
+    result = np.empty_like(stacked)
+    result[order] = stacked
+    return result
+
+
+@functools.lru_cache(maxsize=1)
+def quiet() -> None:
+    """Silence the libraries' own progress bars and advice; errors still come through."""
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    disable_progress_bars()

@@ -1,0 +1,293 @@
+"""Results, filed by what produced them. It files and finds; it does not know what a score means.
+
+    <store>/records/3f/3f9c...-1/record.json          what was asked, what came out, what explains it
+                                 predictions.parquet   one row a test example
+                                 digest.json           sha256 of both, written last
+    <store>/index.parquet                              a cache; throw it away whenever you like
+
+`-1` is the first attempt, the one that counts; a re-run of the same key is kept beside it as `-2`.
+An entry without digest.json was never finished and is no entry. Nothing is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from suite.spec import SCHEMA, Record, Result, SuiteError, canonical_json, digest
+
+_INDEX_VERSION = b"1"
+_TABLE = pa.schema(
+    [
+        ("id", pa.string()),
+        ("label", pa.string()),
+        ("prediction", pa.string()),
+        ("scores", pa.list_(pa.float32())),
+        ("value", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A stored record and what each test example gives to its main metric, fp64 [n]."""
+
+    record: Record
+    values: np.ndarray
+
+
+@dataclass
+class Contents:
+    """Everything that a store holds, and what in it cannot be used and why."""
+
+    entries: list[Entry] = field(default_factory=list)
+    faults: dict[str, str] = field(default_factory=dict)
+
+
+class Store:
+    """A folder or fsspec URL of records."""
+
+    def __init__(self, url: str) -> None:
+        """Open a store; it need not exist before the first result is put.
+
+        Raises:
+            SuiteError: the URL's file system is unknown or its driver is not installed.
+        """
+        self.url = url
+        try:
+            self._fs, root = fsspec.core.url_to_fs(url)
+        except (ValueError, ImportError) as error:
+            raise SuiteError(f"The store '{url}' cannot be opened: {error}") from None
+        self._root = str(root).rstrip("/")
+        self._local = Path(self._root) if "file" in np.atleast_1d(self._fs.protocol) else None
+
+    def has(self, key: str) -> bool:
+        """Return whether the first attempt of a key is there, whole."""
+        return self._exists(self._entry(key, 1) + "/digest.json")
+
+    def get(self, key: str, attempt: int = 1) -> Record:
+        """Return a record, after comparing it with its digest.
+
+        Raises:
+            SuiteError: it is not there, or its bytes are not those that were put.
+        """
+        return self._read(self._name(key, attempt))[0]
+
+    def predictions(self, key: str, attempt: int = 1) -> dict[str, list[Any]]:
+        """Return the per-example table of a record as columns."""
+        content = self._read(self._name(key, attempt))[1]
+        columns: dict[str, list[Any]] = pq.read_table(io.BytesIO(content)).to_pydict()
+        return columns
+
+    def find(self, prefix: str) -> list[str]:
+        """Return the keys that begin with a prefix of at least 6 digits."""
+        return sorted({name.rpartition("-")[0] for name in self._names() if name.startswith(prefix)})
+
+    def put(self, result: Result, again: bool = False) -> Record:
+        """File a result; return the record as it stands in the store.
+
+        Of two writers of one key the first wins and the other's result is dropped whole, unless
+        `again` asks to keep it as a further attempt, linked to the first.
+
+        Raises:
+            SuiteError: the store cannot be written.
+        """
+        table = io.BytesIO()
+        pq.write_table(pa.table(result.columns, schema=_TABLE), table, compression="zstd")
+        try:
+            return self._put(result.record, table.getvalue(), again)
+        except OSError as error:
+            raise SuiteError(f"The store '{self.url}' cannot be written: {error.strerror or error}.") from None
+
+    def _put(self, record: Record, table: bytes, again: bool) -> Record:
+        attempt = 1
+        while self._exists(self._entry(record.key, attempt) + "/digest.json"):
+            if not again:
+                return self.get(record.key, attempt)
+            attempt += 1
+        parent = self._name(record.key, 1) if attempt > 1 else None
+        update = {"predictions": digest(table), "attempt": attempt, "parent": parent}
+        record = record.model_copy(update=update)
+        body = canonical_json(record.model_dump(mode="json", by_alias=True)).encode()
+        both = {"record.json": digest(body), "predictions.parquet": digest(table)}
+        files = {"record.json": body, "predictions.parquet": table, "digest.json": canonical_json(both).encode()}
+        if self._write(self._entry(record.key, attempt), files):
+            return record
+        return self._put(record, table, again)
+
+    def _write(self, entry: str, files: dict[str, bytes]) -> bool:
+        """Write an entry so that it is there whole or not at all; return False if another was first."""
+        if self._local is None:
+            for name, content in files.items():  # digest.json comes last and makes it an entry
+                self._fs.pipe_file(f"{entry}/{name}", content)
+            return True
+        draft = Path(self._root) / "records" / f".draft-{uuid.uuid4().hex}"
+        try:
+            draft.mkdir(parents=True)
+            for name, content in files.items():
+                with (draft / name).open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())  # renamed below: what the name shows must be on the disk
+            return self._rename(draft, Path(entry))
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _rename(self, draft: Path, entry: Path) -> bool:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        if entry.is_dir() and not (entry / "digest.json").exists():  # left by a foreign hand: never finished
+            entry.rename(entry.with_name(f".broken-{entry.name}-{uuid.uuid4().hex[:8]}"))
+        try:
+            draft.rename(entry)
+        except OSError:
+            if (entry / "digest.json").exists():
+                return False
+            raise
+        return True
+
+    def check_writable(self) -> None:
+        """Create the store if need be.
+
+        Raises:
+            SuiteError: it cannot be written.
+        """
+        probe = f"{self._root}/.write-{uuid.uuid4().hex}"
+        try:
+            self._fs.makedirs(f"{self._root}/records", exist_ok=True)
+            self._fs.pipe_file(probe, b"1")
+            self._fs.rm_file(probe)
+        except OSError as error:
+            raise SuiteError(f"The store '{self.url}' cannot be written: {error.strerror or error}.") from None
+
+    def log(self, name: str, text: str) -> str | None:
+        """Keep the details of a failure for whoever looks into it; return where, None if that fails too."""
+        path = f"{self._root}/failures/{name}.log"
+        try:
+            self._fs.makedirs(f"{self._root}/failures", exist_ok=True)
+            self._fs.pipe_file(path, text.encode())
+        except OSError:
+            return None
+        return path
+
+    def contents(self) -> Contents:
+        """Return all first attempts, through the index, which is brought up to date on the way.
+
+        A store that does not exist is empty.
+        """
+        names = [name for name in self._names() if name.endswith("-1")]
+        index = self._load_index()
+        found, contents = {}, Contents()
+        for name in names:
+            try:
+                found[name] = index.get(name) or self._index_row(name)
+                contents.entries.append(Entry(_parse(found[name][0], name), found[name][1]))
+            except SuiteError as error:
+                contents.faults[name] = str(error)
+        if found.keys() != index.keys():
+            self._save_index(found)
+        return contents
+
+    def _index_row(self, name: str) -> tuple[str, np.ndarray]:
+        record, table = self._read(name)
+        values = pq.read_table(io.BytesIO(table), columns=["value"])["value"].to_numpy()
+        return record.model_dump_json(by_alias=True), values
+
+    def _load_index(self) -> dict[str, tuple[str, np.ndarray]]:
+        try:
+            table = pq.read_table(io.BytesIO(self._fs.cat_file(f"{self._root}/index.parquet")))
+            if (table.schema.metadata or {}).get(b"index") != _INDEX_VERSION:
+                return {}
+            columns = (table["name"].to_pylist(), table["record"].to_pylist(), table["values"])
+            return {name: (text, values.values.to_numpy()) for name, text, values in zip(*columns, strict=True)}
+        except (OSError, pa.ArrowException, KeyError, ValueError):
+            return {}  # a cache: whatever is wrong with it, it is made again
+
+    def _save_index(self, rows: dict[str, tuple[str, np.ndarray]]) -> None:
+        table = pa.table(
+            {
+                "name": list(rows),
+                "record": [text for text, _ in rows.values()],
+                "values": pa.array([values for _, values in rows.values()], type=pa.list_(pa.float64())),
+            }
+        ).replace_schema_metadata({b"index": _INDEX_VERSION})
+        content = io.BytesIO()
+        pq.write_table(table, content, compression="zstd")
+        draft = f"{self._root}/.index-{uuid.uuid4().hex}"
+        try:
+            self._fs.pipe_file(draft, content.getvalue())
+            self._fs.mv(draft, f"{self._root}/index.parquet")
+        except OSError:
+            return  # a store that is only read works without its cache
+
+    def _read(self, name: str) -> tuple[Record, bytes]:
+        """Return a record and its table's bytes, compared with their digest."""
+        entry = f"{self._root}/records/{name[:2]}/{name}"
+        try:
+            digests = json.loads(self._fs.cat_file(f"{entry}/digest.json"))
+            files = {file: self._fs.cat_file(f"{entry}/{file}") for file in ("record.json", "predictions.parquet")}
+        except FileNotFoundError:
+            raise SuiteError(f"{name} is not in the store '{self.url}', or was never finished.") from None
+        except (OSError, ValueError) as error:
+            raise SuiteError(f"{name} cannot be read: {error}.") from None
+        for file, content in files.items():
+            if not isinstance(digests, dict) or digests.get(file) != digest(content):
+                raise SuiteError(f"{name}: the bytes of {file} are not those that were put; it was changed or damaged.")
+        return _parse(files["record.json"].decode(), name), files["predictions.parquet"]
+
+    def _names(self) -> list[str]:
+        """Return the names of all entries, sorted; drafts and foreign files are passed over."""
+        try:
+            folders: Iterable[str] = self._fs.glob(f"{self._root}/records/??/*-*")
+        except (OSError, ValueError):
+            return []
+        names = (str(folder).rstrip("/").rpartition("/")[2] for folder in folders)
+        return sorted(name for name in names if _is_name(name))
+
+    def _name(self, key: str, attempt: int) -> str:
+        return f"{key}-{attempt}"
+
+    def _entry(self, key: str, attempt: int) -> str:
+        return f"{self._root}/records/{key[:2]}/{self._name(key, attempt)}"
+
+    def _exists(self, path: str) -> bool:
+        return bool(self._fs.exists(path))
+
+
+def _is_name(name: str) -> bool:
+    key, _, attempt = name.partition("-")
+    return len(key) == 64 and set(key) <= set("0123456789abcdef") and attempt.isdecimal()
+
+
+def _parse(text: str, name: str) -> Record:
+    """Read a record of any schema so far."""
+    try:
+        record = Record.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        version = _schema_of(text)
+        newer = f" It has schema {version}, newer than this version's {SCHEMA}." if version > SCHEMA else ""
+        raise SuiteError(f"{name}: this is no record: {place}: {first['msg']}.{newer}") from None
+    if f"{record.key}-{record.attempt}" != name:
+        raise SuiteError(f"{name}: the record inside says it is {record.key}-{record.attempt}.")
+    return record
+
+
+def _schema_of(text: str) -> int:
+    try:
+        return int(json.loads(text)["schema_version"])
+    except (ValueError, KeyError, TypeError):
+        return 0

@@ -1,0 +1,72 @@
+"""LoRA: low-rank updates of a frozen body by peft, and a fresh head (Hu et al. 2021, arXiv 2106.09685)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from suite.spec import Modality, SuiteError
+from suite.strategies import Adapted, Job, Settings, Strategy, _gradient
+
+if TYPE_CHECKING:
+    from suite.models import Model
+
+
+class Lora(Strategy):
+    """Adapt every linear layer (and ungrouped convolution) of the body; the head is trained whole.
+
+    BatchNorm keeps its statistics: an adapter could not carry moved ones along.
+    """
+
+    def recipe(self, modality: Modality) -> Settings:
+        """Return AdamW's learning rate, the head's multiple of it, and the adapter's rank and scale."""
+        rate = 5e-4 if modality == "text" else 2e-3
+        return {"learning_rate": rate, "head_multiplier": 2.0, "rank": 8, "alpha": 16, "dropout": 0.0}
+
+    def check(self, settings: Settings) -> None:
+        """Refuse a rank below one."""
+        if not isinstance(settings["rank"], int) or settings["rank"] < 1:
+            raise SuiteError(f"lora.rank is {settings['rank']}; expected a whole number of at least 1.")
+
+    def fit(self, job: Job) -> Adapted:
+        """Wrap the body in adapters and train those and the head."""
+        return _gradient.train(job, lambda model: adapt(model, job.spec.settings), freeze_batch_norm=True)
+
+
+def adapt(model: Model, settings: Settings) -> Model:
+    """Return the model with its body frozen under adapters; what the checkpoint lacked is trained whole."""
+    from peft import LoraConfig, get_peft_model
+
+    lacking = {name.rpartition(".")[0] for name in model.fresh} - {""}
+    trained = sorted({*model.head, *(name for name in lacking if name.split(".")[0] not in model.head)})
+    config: Any = LoraConfig(
+        r=settings["rank"],  # type: ignore[arg-type]  # the types were checked with the protocol
+        lora_alpha=settings["alpha"],  # type: ignore[arg-type]
+        lora_dropout=settings["dropout"],  # type: ignore[arg-type]
+        target_modules=targets(model, trained),
+        modules_to_save=trained,
+    )
+    model.net = get_peft_model(model.net, config)
+    return model
+
+
+def targets(model: Model, spared: list[str]) -> list[str]:
+    """Return the body's linear layers and ungrouped convolutions by name.
+
+    Raises:
+        SuiteError: there are none, so that LoRA has nothing to adapt.
+    """
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    found = [
+        name
+        for name, module in model.net.named_modules()
+        if isinstance(module, nn.Linear | Conv1D) or (isinstance(module, nn.Conv2d) and module.groups == 1)
+        if not any(f"{name}.".startswith(f"{spare}.") for spare in spared)
+    ]
+    if not found:
+        raise SuiteError("LoRA finds no linear layer or convolution in the body of this checkpoint; use -s full.")
+    return found
+
+
+STRATEGY = Lora()

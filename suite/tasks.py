@@ -1,0 +1,245 @@
+"""Task files, collections and protocols: YAML in, frozen specs out, mistakes named by file and line.
+
+A file is found by its name under tasks/ (`tasks/bundled/digits.yaml` is the task `digits`) or given
+as a path. Data files stand relative to the task file and are pinned by the hash of their bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from suite import plugins, resources
+from suite.spec import Collection, Protocol, Strict, SuiteError, TaskSpec, unknown
+
+LOCAL_BUILDERS = ("csv", "json", "parquet", "arrow", "imagefolder", "webdataset")
+MAX_FILE_BYTES = 1_000_000
+_SPECIAL = ("collections", "protocols")
+
+SpecT = TypeVar("SpecT", bound=Strict)
+
+
+def task_files() -> dict[str, Path]:
+    """Return every bundled task file by task name."""
+    return _by_stem(p for p in resources.folder("tasks").glob("*/*.yaml") if p.parent.name not in _SPECIAL)
+
+
+def collection_files() -> dict[str, Path]:
+    """Return every bundled collection file by name."""
+    return _by_stem((resources.folder("tasks") / "collections").glob("*.yaml"))
+
+
+def protocol_files() -> dict[str, Path]:
+    """Return every bundled protocol file by name."""
+    return _by_stem((resources.folder("tasks") / "protocols").glob("*.yaml"))
+
+
+def _by_stem(paths: Iterator[Path]) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(paths)}
+
+
+def load(word: str) -> list[TaskSpec]:
+    """Return the tasks that a word means: a task's name, a collection's name or a YAML file.
+
+    Raises:
+        SuiteError: nothing has that name, or the file has mistakes (all of them are told at once).
+    """
+    if word.endswith((".yaml", ".yml")):
+        return [load_file(Path(word))]
+    if word in task_files():
+        return [load_file(task_files()[word])]
+    if word in collection_files():
+        return [load(name)[0] for name in load_collection(word).tasks]
+    raise unknown("task or collection", word, [*task_files(), *collection_files()])
+
+
+def load_file(path: Path) -> TaskSpec:
+    """Return the task of one file, its local data files pinned by their hash.
+
+    Raises:
+        SuiteError: the file cannot be read or does not say a task; the message names file and line.
+    """
+    spec, lines = _read(path, TaskSpec)
+    task = spec.model_copy(update={"file": _shown(path), "lines": lines})
+    _check_words(task)
+    if task.dataset.path in LOCAL_BUILDERS and task.dataset.revision is None:
+        pin = hash_files(data_files(task))
+        task = task.model_copy(update={"dataset": task.dataset.model_copy(update={"revision": pin})})
+    return task
+
+
+def load_collection(name: str) -> Collection:
+    """Return a bundled collection; its tasks must all exist."""
+    path = collection_files().get(name)
+    if path is None:
+        raise unknown("collection", name, collection_files())
+    collection, _ = _read(path, Collection)
+    for task in collection.tasks:
+        if task not in task_files():
+            raise SuiteError(f"{_shown(path)}: {unknown('task', task, task_files())}")
+    return collection
+
+
+def load_protocol(word: str) -> Protocol:
+    """Return a protocol by its name or from a YAML file."""
+    path = Path(word) if word.endswith((".yaml", ".yml")) else protocol_files().get(word)
+    if path is None:
+        raise unknown("protocol", word, protocol_files())
+    return _read(path, Protocol)[0]
+
+
+def data_files(task: TaskSpec) -> dict[str, list[str]]:
+    """Return the absolute data files of each split of a local task.
+
+    Raises:
+        SuiteError: a file is missing or the task names none.
+    """
+    base = Path(task.file).resolve().parent
+    found: dict[str, list[str]] = {}
+    for split, patterns in (task.dataset.data_files or {}).items():
+        for pattern in [patterns] if isinstance(patterns, str) else patterns:
+            files = _matches(base, pattern)
+            if not files:
+                raise SuiteError(
+                    f"{task.where('dataset', 'data_files', split)}: no file matches '{pattern}' in {base}."
+                )
+            found.setdefault(split, []).extend(files)
+    if not found:
+        raise SuiteError(
+            f"{task.where('dataset')}: the builder '{task.dataset.path}' needs data_files, "
+            "for example: data_files: {train: train.csv, test: test.csv}"
+        )
+    return found
+
+
+def _matches(base: Path, pattern: str) -> list[str]:
+    if Path(pattern).is_absolute():
+        return [pattern] if Path(pattern).is_file() else []
+    plain = base / pattern
+    files = [plain] if plain.is_file() else sorted(p for p in base.glob(pattern) if p.is_file())
+    return [str(p) for p in files]
+
+
+def hash_files(files: dict[str, list[str]]) -> str:
+    """Return 'sha256:...' over the splits' file names and bytes."""
+    return _hash_files(tuple((s, f, Path(f).stat().st_mtime_ns) for s in sorted(files) for f in files[s]))
+
+
+@functools.lru_cache(maxsize=256)
+def _hash_files(entries: tuple[tuple[str, str, int], ...]) -> str:
+    total = hashlib.sha256()
+    for split, name, _ in entries:
+        with Path(name).open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        total.update(f"{split}\0{Path(name).name}\0{content}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _check_words(task: TaskSpec) -> None:
+    """Check what pydantic cannot: names against the file name, the known kinds and the pin's form."""
+    wrong: list[str] = []
+    if task.name != Path(task.file).stem:
+        wrong.append(
+            f"{task.where('name')}: name '{task.name}' differs from the file's name "
+            f"'{Path(task.file).stem}'; rename one of them."
+        )
+    if task.kind not in plugins.names("kinds"):
+        wrong.append(f"{task.where('kind')}: {unknown('task kind', task.kind, plugins.names('kinds'))}")
+    revision = task.dataset.revision
+    on_hub = task.dataset.path not in LOCAL_BUILDERS
+    if on_hub and revision and not (len(revision) == 40 and set(revision) <= set("0123456789abcdef")):
+        wrong.append(
+            f"{task.where('dataset', 'revision')}: revision '{revision}' is no commit; "
+            "expected 40 hexadecimal digits, as the Hub's history page of the data set shows them."
+        )
+    if on_hub and task.dataset.data_files:
+        wrong.append(
+            f"{task.where('dataset', 'data_files')}: data_files go with a local builder "
+            f"({', '.join(LOCAL_BUILDERS)}); '{task.dataset.path}' is read as a Hub data set."
+        )
+    if wrong:
+        raise SuiteError("\n".join(wrong))
+
+
+def _read(path: Path, model: type[SpecT]) -> tuple[SpecT, dict[str, int]]:
+    """Parse one YAML file strictly; return the spec and the line of every field."""
+    value, lines = _parse(path)
+    for hidden in [name for name, field in model.model_fields.items() if field.exclude and name in value]:
+        raise SuiteError(f"{_shown(path)}:{lines[hidden]}: {unknown('field', hidden, _fields(model, []))}")
+    try:
+        return model.model_validate_json(json.dumps(value, default=str)), lines
+    except ValidationError as error:
+        raise SuiteError("\n".join(_explain(path, model, lines, e) for e in error.errors())) from None
+
+
+def _parse(path: Path) -> tuple[Any, dict[str, int]]:
+    """Return a YAML file's value and its lines; anchors are refused, so that no file can explode."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise SuiteError(f"{_shown(path)}: a file of over {MAX_FILE_BYTES:,} bytes is no task file.")
+        text = path.read_text(encoding="utf-8")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise SuiteError(f"{_shown(path)}: YAML aliases (*name) are not allowed; write the value out.")
+        node = yaml.compose(text, yaml.SafeLoader)
+        value = yaml.safe_load(text)
+    except OSError as error:
+        raise SuiteError(f"Cannot read {_shown(path)}: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or type(error).__name__
+        raise SuiteError(f"{_shown(path)}{line}: this is no valid YAML: {problem}.") from None
+    if not isinstance(value, dict) or node is None:
+        raise SuiteError(f"{_shown(path)}:1: expected fields such as 'name: ...', found {type(value).__name__}.")
+    return value, dict(_lines(node))
+
+
+def _lines(node: yaml.Node, prefix: str = "") -> Iterator[tuple[str, int]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            name = f"{prefix}{key.value}"
+            yield name, key.start_mark.line + 1
+            yield from _lines(value, f"{name}.")
+
+
+def _explain(path: Path, model: type[Strict], lines: dict[str, int], error: Any) -> str:
+    """Return one sentence for one pydantic error, with the line it stands on."""
+    names = [str(part) for part in error["loc"]]
+    line = 1
+    for depth in range(len(names), 0, -1):
+        if at := lines.get(".".join(names[:depth])):
+            line = at
+            break
+    field = ".".join(names)
+    if error["type"] == "extra_forbidden":
+        known = _fields(model, names[:-1])
+        return f"{_shown(path)}:{line}: {unknown('field', names[-1], known)}"
+    if error["type"] == "missing":
+        return f"{_shown(path)}:{line}: the field '{field}' is missing."
+    found = json.dumps(error["input"], default=str)
+    return f"{_shown(path)}:{line}: {field}: {error['msg']}; found {found[:80]}."
+
+
+def _fields(model: Any, names: list[str]) -> list[str]:
+    """Return the field names allowed at a place inside a model."""
+    for name in names:
+        fields = getattr(model, "model_fields", {})
+        annotation = fields[name].annotation if name in fields else None
+        inner = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((a for a in inner if hasattr(a, "model_fields")), model)
+    return [field.alias or name for name, field in getattr(model, "model_fields", {}).items() if not field.exclude]
+
+
+def _shown(path: Path) -> str:
+    """Return the path as a reader finds it: relative to here where it lies below."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

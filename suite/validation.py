@@ -1,0 +1,26 @@
+"""A task file -> is every word of it true of its data?"""
+
+from pathlib import Path
+
+from suite import data, kinds, metrics, tasks
+from suite.spec import Carve
+
+
+def check_file(path: Path) -> str:
+    """Read a task file and its data, look at each row, and return one line about the splits.
+
+    Raises:
+        SuiteError: a mistake in the file or in the data, with file and line.
+    """
+    task = tasks.load_file(path)
+    kind = kinds.get(task.kind)
+    task = kind.complete(task)
+    metrics.check(task)
+    files = tasks.data_files(task) if task.dataset.path in tasks.LOCAL_BUILDERS else None
+    rows = data.load(task, files, {})
+    kind.check(task, rows)
+    carved = " (carved out of train)" if isinstance(task.splits.validation, Carve) else ""
+    return (
+        f"{task.kind}, {len(kind.classes(task, rows))} classes, {len(rows.train)} train, "
+        f"{len(rows.validation)} validation{carved}, {len(rows.test)} test rows. All is well."
+    )
