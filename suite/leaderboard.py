@@ -12,14 +12,13 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from suite.spec import RunSpec, TaskSpec, canonical_json, digest
 from suite.stats import intervals
-from suite.stats.intervals import Estimate
 from suite.store import Entry, Store
 
 
@@ -181,12 +180,12 @@ class _Scored:
             scales = [self.scale(task)[1] for task in columns]
             spread = intervals.mean_of([self.estimates[t] for t in columns], scales)
             corrected = [(self.estimates[t].mean - self.scale(t)[0]) * self.scale(t)[1] for t in columns]
-            self.total = Estimate(float(np.mean(corrected)), spread.error, spread.df)
+            self.total = replace(spread, mean=float(np.mean(corrected)))
 
-    def _estimate(self, task: str) -> Estimate:
+    def _estimate(self, task: str) -> intervals.Estimate:
         """Return the task's estimate around the mean of the stored scores, whatever pseudo-values average to."""
         found = intervals.two_way(self.values[task])
-        return Estimate(float(np.mean([e.record.score for e in self.cells[task]])), found.error, found.df, found.bounds)
+        return replace(found, mean=float(np.mean([e.record.score for e in self.cells[task]])))
 
     def scale(self, task: str) -> tuple[float, float]:
         """Return chance and 1/(best - chance) of the task's main metric; 0 and 1 where chance is not known."""

@@ -1,136 +1,157 @@
 """Intervals for a mean over test examples and seeds, and for a paired difference of two.
 
 The question is "another test set and another seed": examples and seeds are two crossed random
-factors, and the variance of the grand mean has a share of each. Searle, Casella & McCulloch (1992),
-Variance Components, section 5.2, give the components; degrees of freedom are Satterthwaite's (1946).
+factors, and the variance of the grand mean has a share of each (Searle, Casella & McCulloch 1992,
+Variance Components, section 5.2). A share keeps its own degrees of freedom: the half-width is
+sqrt(t_item^2 * V_item + t_seed^2 * V_seed), Banerjee's (1960, Sankhya 22, 357-358) interval for a sum
+of variances. One t with Satterthwaite's degrees of freedom covers less with 3 to 5 seeds: 91% against
+93% at the worst of the settings in tests/test_intervals.py. Shares of one sort (the seeds of several
+tasks) are pooled with Satterthwaite's (1946) degrees of freedom.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A mean, its standard error and degrees of freedom; both None where nothing can be said of them.
+class Share:
+    """A share of the variance of a mean, and its degrees of freedom."""
 
-    `bounds` replaces the t interval where that would have no width, as at a proportion of 0 or 1.
+    variance: float
+    df: float
+
+    def scaled(self, factor: float) -> Share:
+        """Return the share of `factor` times the mean."""
+        return Share(self.variance * factor**2, self.df)
+
+
+NOTHING = Share(0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with the shares of its variance; `item` is None where nothing can be said of it.
+
+    `bounds` replaces the interval where that would have no width, as at a proportion of 0 or 1.
     """
 
     mean: float
-    error: float | None = None
-    df: float | None = None
+    item: Share | None = None
+    seed: Share = NOTHING
     bounds: tuple[float, float] | None = None
+
+    @property
+    def error(self) -> float | None:
+        """The standard error of the mean, or None."""
+        return None if self.item is None else float(np.sqrt(self.item.variance + self.seed.variance))
 
     def interval(self, level: float = 0.95) -> tuple[float, float] | None:
         """Return the two-sided interval, or None where there is none."""
         if self.bounds is not None:
             return self.bounds
-        if self.error is None or self.df is None:
+        if self.item is None:
             return None
         from scipy.stats import t
 
-        half = float(t.ppf((1 + level) / 2, self.df)) * self.error
+        shares = [share for share in (self.item, self.seed) if share.variance > 0]
+        half = sum(float(t.ppf((1 + level) / 2, share.df)) ** 2 * share.variance for share in shares) ** 0.5
         return self.mean - half, self.mean + half
-
-
-@dataclass(frozen=True)
-class _Components:
-    """Shares of the variance of one mean of x [S, n]: over examples, over seeds, and what both hold."""
-
-    item: float
-    seed: float
-    cell: float
-    seeds: int
-    items: int
-
-
-def _components(x: np.ndarray) -> _Components:
-    seeds, items = x.shape
-    rows, columns = x.mean(axis=1), x.mean(axis=0)
-    item = float(columns.var(ddof=1)) / items
-    if seeds == 1:
-        return _Components(item, 0.0, 0.0, seeds, items)
-    residual = x - rows[:, None] - columns[None, :] + x.mean()
-    cell = float((residual**2).sum()) / ((seeds - 1) * (items - 1))
-    return _Components(item, float(rows.var(ddof=1)) / seeds, cell / (items * seeds), seeds, items)
 
 
 def two_way(x: np.ndarray) -> Estimate:
     """Return the mean of x [seeds, examples] with the error of drawing both anew.
 
-    V(mean) = V_item/n + V_seed/S - V_cell/(nS), not below the larger of the first two: each of the
-    two means carries the residual once, so one share of it is taken back. With one seed only the
+    V(mean) = V_item/n + max(V_seed/S - V_cell/(nS), 0): the mean over examples and the mean over seeds
+    both carry the residual V_cell, so that one share of it is taken back. With one seed only the
     examples count. With one example there is no error, never an error of zero. Where every x is 0 or
-    every x is 1, the bounds are Clopper and Pearson's (1934) for so many examples.
+    every x is 1, the bounds are Clopper and Pearson's for so many examples.
     """
     items = x.shape[1]
     mean = float(x.mean())
     if items < 2:
         return Estimate(mean)
-    if np.all(x == x.flat[0]):
-        return (
-            Estimate(mean, bounds=clopper_pearson(round(mean * items), items)) if mean in (0.0, 1.0) else Estimate(mean)
-        )
-    return _combined(mean, [_components(x)])
+    item, seed = _item_share(x.mean(axis=0)), _seed_share(x)
+    if item.variance > 0 or seed.variance > 0:
+        return Estimate(mean, item, seed)
+    if mean in (0.0, 1.0):
+        return Estimate(mean, bounds=clopper_pearson(round(mean * items), items))
+    return Estimate(mean)
 
 
 def paired_difference(a: np.ndarray, b: np.ndarray) -> Estimate:
     """Return mean(a) - mean(b) for a [S_a, n] and b [S_b, n] over the same examples and independent seeds.
+
+    The examples' share is that of the differences; the seeds' shares of both add up. Where a and b agree
+    on every example there is no error to be had, and so no interval; where they differ by one amount
+    on all, the bounds are Clopper and Pearson's times that amount.
 
     Raises:
         ValueError: the two do not have the same number of examples.
     """
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"paired over different numbers of examples: {a.shape[1]} and {b.shape[1]}")
-    mean, items = float(a.mean() - b.mean()), a.shape[1]
-    if items < 2:
+    mean = float(a.mean() - b.mean())
+    if a.shape[1] < 2:
         return Estimate(mean)
-    one, other = _components(a), _components(b)
-    shared = float((a.mean(axis=0) - b.mean(axis=0)).var(ddof=1)) / items
-    if shared == 0 and one.seed == 0 and other.seed == 0:
+    item, seed = _item_share(a.mean(axis=0) - b.mean(axis=0)), pooled([_seed_share(a), _seed_share(b)])
+    if item.variance > 0 or seed.variance > 0:
+        return Estimate(mean, item, seed)
+    if mean == 0:
         return Estimate(mean)
-    parts = [
-        _Components(shared, one.seed, one.cell, one.seeds, items),
-        _Components(0, other.seed, other.cell, other.seeds, items),
-    ]
-    return _combined(mean, parts)
+    low, high = clopper_pearson(a.shape[1], a.shape[1])
+    return Estimate(mean, bounds=(min(mean * low, mean * high), max(mean * low, mean * high)))
 
 
-def _combined(mean: float, parts: Sequence[_Components]) -> Estimate:
-    """Return the estimate whose variance is the sum of these shares, with Satterthwaite's df."""
-    item, seed = sum(p.item for p in parts), sum(p.seed for p in parts)
-    variance = max(item + seed - sum(p.cell for p in parts), item, seed)
-    squares = sum(
-        p.item**2 / (p.items - 1) + ((p.seed**2 + p.cell**2 / (p.items - 1)) / (p.seeds - 1) if p.seeds > 1 else 0.0)
-        for p in parts
-    )
-    if variance == 0:
-        return Estimate(mean)
-    return Estimate(mean, variance**0.5, variance**2 / squares if squares else None)
+def _item_share(means: np.ndarray) -> Share:
+    """Return the examples' share from their means over seeds, fp64 [n]."""
+    return Share(float(means.var(ddof=1)) / len(means), len(means) - 1.0)
+
+
+def _seed_share(x: np.ndarray) -> Share:
+    """Return the seeds' share beyond the residual, which the examples' share holds already."""
+    seeds, items = x.shape
+    if seeds == 1:
+        return NOTHING
+    rows, columns = x.mean(axis=1), x.mean(axis=0)
+    residual = x - rows[:, None] - columns[None, :] + x.mean()
+    cell = float((residual**2).sum()) / ((seeds - 1) * (items - 1))
+    return Share(max(float(rows.var(ddof=1)) / seeds - cell / (items * seeds), 0.0), seeds - 1.0)
+
+
+def pooled(shares: Iterable[Share]) -> Share:
+    """Return the sum of independent shares with Satterthwaite's degrees of freedom."""
+    present = [share for share in shares if share.variance > 0]
+    if not present:
+        return NOTHING
+    variance = sum(share.variance for share in present)
+    return Share(variance, 1 / sum((share.variance / variance) ** 2 / share.df for share in present))
 
 
 def mean_of(parts: Sequence[Estimate], scales: Sequence[float]) -> Estimate:
     """Return the mean of independent estimates, each times its scale; without an error if any has none.
 
-    Bounds of a part count as an error of a quarter of their width, with many degrees of freedom.
+    Bounds of a part count as a standard error of a quarter of their width.
     """
     n = len(parts)
     mean = sum(p.mean * s for p, s in zip(parts, scales, strict=True)) / n
-    variance, squares = 0.0, 0.0
-    for part, scale in zip(parts, scales, strict=True):
-        error, df = part.error, part.df
-        if part.bounds is not None:
-            error, df = (part.bounds[1] - part.bounds[0]) / 4, 1e6
-        if error is None or df is None:
-            return Estimate(mean)
-        share = (error * scale / n) ** 2
-        variance += share
-        squares += share**2 / df
-    return Estimate(mean, variance**0.5, variance**2 / squares) if squares else Estimate(mean)
+    items = [_item_or_bounds(part) for part in parts]
+    known = [item for item in items if item is not None]
+    if len(known) < n:
+        return Estimate(mean)
+    factors = [scale / n for scale in scales]
+    item = pooled(share.scaled(f) for share, f in zip(known, factors, strict=True))
+    seed = pooled(part.seed.scaled(f) for part, f in zip(parts, factors, strict=True))
+    return Estimate(mean, item, seed)
+
+
+def _item_or_bounds(part: Estimate) -> Share | None:
+    if part.bounds is None:
+        return part.item
+    return Share(((part.bounds[1] - part.bounds[0]) / 4) ** 2, 1e6)
 
 
 def clopper_pearson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
