@@ -314,7 +314,8 @@ def _show(board: Any, title: str) -> None:
     if not board.rows:
         typer.echo("The store holds no record that fits. Make some: suite run -m MODEL -t TASK -s STRATEGY")
     else:
-        _console().print(board_table(board, title))
+        console = _console()
+        console.print(board_table(board, title, wide=console.width >= 110))
     for note in board.left_out:
         typer.echo(f"Left out: {note}")
 

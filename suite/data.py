@@ -122,8 +122,9 @@ def _load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[An
     if isinstance(carve, Carve):
         inside = [_fraction(f"carve:{carve.seed}", row) < carve.fraction for row in parts["validation"].hashes]
         parts["validation"] = parts["validation"].take([i for i, held in enumerate(inside) if held])
-        if wanted["train"] == carve.origin:
-            parts["train"] = parts["train"].take([i for i, held in enumerate(inside) if not held])
+        for part in ("train", "test"):
+            if wanted[part] == carve.origin:
+                parts[part] = parts[part].take([i for i, held in enumerate(inside) if not held])
     for part, rows in parts.items():
         most = min((n for of in (limits, task.limits) for name, n in of.items() if name == part), default=None)
         parts[part] = Split(part, *_limit(rows, most))
@@ -144,17 +145,76 @@ def _materialise(task: TaskSpec, files: dict[str, list[str]] | None) -> dict[str
     import datasets
 
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it would log, we raise
     ref = task.dataset
     try:
-        if files is not None:
-            loaded = datasets.load_dataset(ref.path, name=ref.config, data_files=files)
-        else:
-            loaded = datasets.load_dataset(ref.path, name=ref.config, revision=ref.revision)
-    except Exception as error:  # datasets raises dozens of types; each becomes one sentence with its first line
-        cause = error.__cause__ or error
-        reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
-        raise SuiteError(f"{task.where('dataset')}: cannot load {_name(task)}: {reason}") from error
-    return dict(loaded)
+        if files is None:
+            return _from_hub(task)
+        return dict(datasets.load_dataset(ref.path, name=ref.config, data_files=files))
+    except SuiteError:
+        raise
+    except Exception as error:  # datasets raises dozens of types; each becomes one sentence
+        reason = _culprit(ref.path, files or {}) or _reason(error)
+        raise SuiteError(f"{task.where('dataset')}: cannot load {_name(task)}: {reason}.") from error
+
+
+def _from_hub(task: TaskSpec) -> dict[str, Dataset]:
+    """Read a Hub data set at its commit, from the cache where it is there.
+
+    Without a connection `datasets` takes the newest commit of its cache, whichever is asked for; so
+    what it gives is compared with the pin.
+    """
+    import datasets
+
+    ref = task.dataset
+    cached = _from_cache(task)
+    if cached:
+        return cached
+    loaded = dict(datasets.load_dataset(ref.path, name=ref.config, revision=ref.revision))
+    found = {Path(file["filename"]).parent.name for rows in loaded.values() for file in rows.cache_files}
+    if ref.revision and found != {ref.revision}:
+        raise SuiteError(
+            f"{task.where('dataset', 'revision')}: {_name(task)} at {ref.revision[:12]} is not in the cache of this "
+            "machine, and the Hub was not asked or did not answer. Run once with a connection."
+        )
+    return loaded
+
+
+def _from_cache(task: TaskSpec) -> dict[str, Dataset] | None:
+    """Return what `datasets` keeps of a configuration at the pinned commit; a commit never changes."""
+    from datasets.packaged_modules.cache.cache import Cache
+
+    ref = task.dataset
+    about = {"repo_id": ref.path, "dataset_name": ref.path.split("/")[-1], "config_name": ref.config or "default"}
+    folder = Path(Cache(**about).cache_dir).parent  # the configuration's; below it versions, below those commits
+    versions = [path.parent.name for path in folder.glob(f"*/{ref.revision}")] if ref.revision else []
+    if len(versions) != 1:
+        return None
+    return dict(Cache(**about, version=versions[0], hash=ref.revision).as_dataset())
+
+
+def _culprit(builder: str, files: dict[str, list[str]]) -> str:
+    """Return which data file cannot be read on its own, and why; nothing if each of them can."""
+    import datasets
+
+    for file in dict.fromkeys(name for names in files.values() for name in names):
+        try:
+            datasets.load_dataset(builder, data_files={"train": [file]})
+        except Exception as error:
+            return f"{Path(file).name}: {_reason(error)}"
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    """Return the cause that lies deepest, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    if "corresponds to no data" in text or "the first 0 values" in text:
+        return "it holds no rows"
+    if text.startswith("Couldn't cast"):
+        return f"the files differ in their columns or types; expected {text.partition(' to ')[2][:200]}"
+    return text[:300]
 
 
 def _name(task: TaskSpec) -> str:
@@ -184,6 +244,8 @@ def _rows(task: TaskSpec, source: dict[str, Dataset], split: str) -> tuple[Split
         if isinstance(feature, datasets.Image):
             column = rows.select_columns([theirs]).cast_column(theirs, datasets.Image(decode=False))
             columns[ours] = [_image_bytes(task, split, i, cell) for i, cell in enumerate(column[theirs][:])]
+        elif isinstance(feature, dict) and {"bytes", "path"} <= feature.keys():  # images without the feature's name
+            columns[ours] = [_image_bytes(task, split, i, cell) for i, cell in enumerate(rows[theirs][:])]
         elif isinstance(feature, datasets.ClassLabel):
             names = tuple(feature.names)
             columns[ours] = [names[v] if v is not None and v >= 0 else None for v in rows[theirs][:]]
@@ -217,7 +279,11 @@ def _plain(cell: Any) -> Any:
         return base64.b64encode(cell).decode()
     if isinstance(cell, float) and not math.isfinite(cell):
         return str(cell)
-    return cell
+    if isinstance(cell, dict):
+        return {str(name): _plain(value) for name, value in cell.items()}
+    if isinstance(cell, list | tuple):
+        return [_plain(value) for value in cell]
+    return cell if cell is None or isinstance(cell, str | int | float) else f"{type(cell).__name__} {cell}"
 
 
 def _hash_of(rows: Sequence[str]) -> str:

@@ -6,13 +6,14 @@ import time
 from types import TracebackType
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from suite.leaderboard import Board, Cell, count, spread
+from suite.leaderboard import Board, Cell, Row, count, spread
 from suite.spec import Failure, Record, RunSpec
 
 
@@ -76,43 +77,50 @@ class GridDisplay:
         self._console.print(line, soft_wrap=True, highlight=False)
 
 
-def board_table(board: Board, title: str = "") -> Table:
-    """Return a leaderboard as a table; ties share the rank of their group's first."""
-    caption = f"Protocol {board.protocol}. M: mean of chance-corrected scores. ±: half of the 95% interval over "
-    caption += "examples and seeds (* one seed: examples only). =: not told apart from the row that leads its group."
-    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", highlight=False)
-    table.add_column("#", justify="right")
-    table.add_column("model", overflow="fold")
-    table.add_column("strategy")
-    table.add_column("M", justify="right", style="bold", no_wrap=True)
+def board_table(board: Board, title: str = "", wide: bool = True) -> Table:
+    """Return a leaderboard as a table; a narrow one breaks its cells and leaves out the cost."""
+    caption = (
+        f"Protocol {board.protocol}. M: mean of chance-corrected scores. ±: half of the 95% interval over examples and "
+        "seeds (* one seed: examples only). =: not told apart from the row that leads its group. !: a run collapsed."
+    )
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("model", overflow="fold", min_width=12)
+    table.add_column("strategy", no_wrap=True)
+    table.add_column("M", justify="right", style="bold", no_wrap=wide)
     for task in board.tasks:
-        table.add_column(task, justify="right", overflow="fold")
-    for name in ("seeds", "trained", "of", "s/run"):
-        table.add_column(name, justify="right")
+        table.add_column(escape(task), justify="right", overflow="fold", no_wrap=False, min_width=11 if wide else 5)
+    for name in _COSTS if wide else ():
+        table.add_column(name, justify="right", no_wrap=True)
     group = None
     for row in board.rows:
-        tie = "=" if row.tie_group is not None and row.tie_group == group else ""
-        if row.tie_group != group:
-            table.add_section()
+        tied = row.tie_group is not None and row.tie_group == group
         group = row.tie_group
-        seeds = sorted({cell.seeds for cell in row.tasks.values()})
-        cells = [_cell(row.tasks.get(task)) for task in board.tasks]
+        scores = [spread(row.mean, row.interval), *(_cell(row.tasks.get(task)) for task in board.tasks)]
         table.add_row(
-            f"{tie}{row.rank}" if row.rank else "?",
+            f"{'=' if tied else ''}{row.rank or '?'}",
             escape(row.label),
             row.strategy,
-            spread(row.mean, row.interval),
-            *cells,
-            "-".join(str(n) for n in dict.fromkeys((seeds[0], seeds[-1]))),
-            count(row.trainable_params),
-            count(row.params),
-            f"{row.seconds:.1f}" if row.seconds is not None else "-",
+            *(text if wide else text.replace(" ±", "\n±") for text in scores),
+            *(_costs(row) if wide else ()),
         )
     return table
+
+
+_COSTS = ("seeds", "trained", "of", "s/run")
+
+
+def _costs(row: Row) -> tuple[str, ...]:
+    seeds = sorted({cell.seeds for cell in row.tasks.values()})
+    return (
+        "-".join(str(n) for n in dict.fromkeys((seeds[0], seeds[-1]))),
+        count(row.trainable_params),
+        count(row.params),
+        f"{row.seconds:.1f}" if row.seconds is not None else "-",
+    )
 
 
 def _cell(cell: Cell | None) -> str:
     if cell is None:
         return "-"
-    collapsed = f" ({cell.collapsed} collapsed)" if cell.collapsed else ""
-    return spread(cell.mean, cell.interval) + ("*" if cell.seeds == 1 else "") + collapsed
+    return spread(cell.mean, cell.interval) + ("*" if cell.seeds == 1 else "") + ("!" if cell.collapsed else "")

@@ -35,35 +35,17 @@ def evaluate(spec: RunSpec, machine: Machine, progress: Progress) -> list[Result
     started = time.perf_counter()
     _settle(machine)
     (task,) = spec.tasks
-    kind, seeds = kinds.get(task.kind), spec.seeds()
+    kind = kinds.get(task.kind)
     progress({"phase": "loading"})
     rows = load_data(task, spec.protocol)
     classes = kind.classes(task, rows)
-    processor, max_length = models.load_processor(spec.checkpoint, kind.modality, spec.protocol.max_length)
-    train, validation, test = (kind.prepare(split, classes, processor, max_length) for split in rows.splits)
-    strategy = strategies.get(spec.strategy)
+    job = _prepare(spec, rows, classes, machine, progress)
     progress({"phase": "adapting"})
-    adapted = strategy.fit(
-        strategies.Job(
-            spec=spec,
-            n_outputs=len(classes),
-            build=lambda: models.load(spec.checkpoint, len(classes), seeds["init"]),
-            train=train,
-            validation=validation,
-            test=test,
-            collate=kind.collate(processor),
-            score=lambda logits: _main_score(task, kind, validation, logits),
-            seeds=seeds,
-            device=machine.device,
-            progress=progress,
-            identity=_feature_identity(spec, machine, max_length, seeds),
-        )
-    )
+    adapted = strategies.get(spec.strategy).fit(job)
     progress({"phase": "scoring"})
     predictions, scores = kind.decode(adapted.logits)
-    values = metrics.score(task.metrics, test.labels, predictions)
-    main = metrics.info(_main(task), kind.chance(task, test.labels, len(classes)).get(_main(task)))
-    seconds = time.perf_counter() - started
+    values = metrics.score(task.metrics, job.test.labels, predictions)
+    main = metrics.info(_main(task), kind.chance(task, job.test.labels, len(classes)).get(_main(task)))
     record = Record(
         key=spec.key(task.name),
         spec=spec,
@@ -72,16 +54,41 @@ def evaluate(spec: RunSpec, machine: Machine, progress: Progress) -> list[Result
         main=main,
         collapsed=is_collapsed(values[main.name], main),
         collapse_rule=COLLAPSE_RULE,
-        counts=_counts(train, validation, test, scores),
+        counts=_counts(job, scores),
         data={**rows.pins, "classes": list(classes)},
         checkpoint=_checkpoint(spec, adapted),
-        training={**adapted.log, "max_length": max_length},
-        cost=_cost(seconds, adapted),
+        training={**adapted.log, "max_length": job.max_length},
+        cost=_cost(time.perf_counter() - started, adapted),
         environment=environment.describe(machine, spec.protocol.precision),
-        seeds=dict(seeds),
+        seeds=spec.seeds(),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
-    return [Result(record, _columns(task, classes, test, predictions, scores))]
+    return [Result(record, _columns(task, classes, job.test, predictions, scores))]
+
+
+def _prepare(
+    spec: RunSpec, rows: data.TaskData, classes: tuple[str, ...], machine: Machine, progress: Progress
+) -> strategies.Job:
+    """Return the checkpoint and the rows as the checkpoint takes them: what a strategy needs, and no more."""
+    (task,), seeds = spec.tasks, spec.seeds()
+    kind = kinds.get(task.kind)
+    processor, max_length = models.load_processor(spec.checkpoint, kind.modality, spec.protocol.max_length)
+    train, validation, test = (kind.prepare(split, classes, processor, max_length) for split in rows.splits)
+    return strategies.Job(
+        spec=spec,
+        n_outputs=len(classes),
+        max_length=max_length,
+        build=lambda: models.load(spec.checkpoint, len(classes), seeds["init"]),
+        train=train,
+        validation=validation,
+        test=test,
+        collate=kind.collate(processor),
+        score=lambda logits: _main_score(task, kind, validation, logits),
+        seeds=seeds,
+        device=machine.device,
+        progress=progress,
+        identity=_feature_identity(spec, machine, max_length, seeds),
+    )
 
 
 def load_data(task: TaskSpec, protocol: Protocol) -> data.TaskData:
@@ -140,16 +147,16 @@ def _checkpoint(spec: RunSpec, adapted: strategies.Adapted) -> dict[str, Any]:
     }
 
 
-def _counts(train: Prepared, validation: Prepared, test: Prepared, scores: np.ndarray) -> dict[str, int]:
+def _counts(job: strategies.Job, scores: np.ndarray) -> dict[str, int]:
     """Count rows, cut texts, and test rows whose scores are no finite numbers."""
     failed = int((~np.isfinite(scores).all(axis=1)).sum())
     return {
-        "train": len(train),
-        "validation": len(validation),
-        "test": len(test),
-        "scored": len(test) - failed,
+        "train": len(job.train),
+        "validation": len(job.validation),
+        "test": len(job.test),
+        "scored": len(job.test) - failed,
         "failed": failed,
-        "truncated": train.truncated + validation.truncated + test.truncated,
+        "truncated": sum(split.truncated for split in job.splits),
     }
 
 

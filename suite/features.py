@@ -6,10 +6,11 @@ seed, fold or regularisation read the same file.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import tempfile
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from suite.models import Model, map_batches
-from suite.spec import SEMANTICS, SuiteError, canonical_json
+from suite.spec import SEMANTICS, SuiteError, canonical_json, digest
 
 
 def cache_folder() -> Path:
@@ -97,20 +98,24 @@ def _load(path: Path) -> tuple[np.ndarray, float, int] | None:
     try:
         with safe_open(path, framework="np") as file:
             about = file.metadata()
-            return file.get_tensor("features"), float(about["seconds"]), int(about["params"])
+            features = file.get_tensor("features")
+            whole = about["digest"] == digest(features.tobytes())
+            return (features, float(about["seconds"]), int(about["params"])) if whole else None
     except (SafetensorError, KeyError, ValueError, TypeError):
         return None
 
 
 def _save(path: Path, features: np.ndarray, seconds: float, params: int) -> None:
     """Write under another name and rename, so that a reader sees a whole file or none."""
-    content = save({"features": features}, metadata={"seconds": repr(seconds), "params": str(params)})
+    about = {"seconds": repr(seconds), "params": str(params), "digest": digest(features.tobytes())}
+    temporary = path.with_name(f"{path.stem}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(content)
-        Path(file.name).replace(path)
+        temporary.write_bytes(save({"features": features}, metadata=about))
+        temporary.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise SuiteError(
             f"Features cannot be kept in {path.parent.parent}: {error.strerror}. Free some space, or name another "
             "folder in TRANSFER_SUITE_CACHE."

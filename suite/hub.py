@@ -5,6 +5,7 @@ Nothing of a stranger's checkpoint runs here or later: safetensors only, no remo
 
 from __future__ import annotations
 
+import difflib
 import functools
 import hashlib
 import importlib.util
@@ -85,8 +86,9 @@ def check_files(name: str, files: Iterable[str], config: dict[str, Any] | None) 
         pickled = sorted(f for f in files if f.endswith(_PICKLES))
         if pickled:
             raise SuiteError(
-                f"{name} has pickled weights only ({pickled[0]}), which can run code when they are opened. Convert "
-                "them where you trust them (AutoModel.from_pretrained(...).save_pretrained(folder)) and name the folder."
+                f"{name} has pickled weights only ({pickled[0]}), which can run code when they are opened. "
+                "Convert them where you trust them (AutoModel.from_pretrained(...).save_pretrained(folder)) and name "
+                "the folder."
             )
         raise SuiteError(f"{name} has no weights; expected model.safetensors.")
     if "auto_map" in config:
@@ -153,17 +155,28 @@ def _on_hub(word: str, offline: bool) -> CheckpointRef:
         info = HfApi().model_info(name, revision=revision or None)
         assert info.sha
         files = [s.rfilename for s in info.siblings or []]
-        config = _json(_download(name, info.sha, "config.json")) if "config.json" in files else None
+        config = _json(_config(name, revision or "main", info.sha)) if "config.json" in files else None
     except Exception as error:
-        raise explain(error, f"the model '{word}'") from None
+        told = explain(error, f"the model '{word}'")
+        raise SuiteError(f"{told}{_near_bundled(word)}") from None
     check_files(word, files, config)
     return CheckpointRef(name=name, revision=info.sha, modality=modality(config))
 
 
-def _download(name: str, commit: str, file: str) -> Path:
+def _near_bundled(word: str) -> str:
+    """Return a hint for a bundled checkpoint whose prefix was forgotten."""
+    near = difflib.get_close_matches(word, bundled(), n=1) if "/" not in word else []
+    return f" Did you mean 'bundled/{near[0]}'?" if near else ""
+
+
+def _config(name: str, revision: str, commit: str) -> Path:
+    """Download config.json under the revision's own name, so that the cache knows offline which commit that was."""
     from huggingface_hub import hf_hub_download
 
-    return Path(hf_hub_download(name, file, revision=commit))
+    path = Path(hf_hub_download(name, "config.json", revision=revision))
+    if path.parent.name == commit:
+        return path
+    return Path(hf_hub_download(name, "config.json", revision=commit))  # the branch moved on in this very moment
 
 
 def _in_cache(name: str, revision: str) -> CheckpointRef:
@@ -174,7 +187,7 @@ def _in_cache(name: str, revision: str) -> CheckpointRef:
     except Exception:
         raise SuiteError(
             f"The model '{name}' at '{revision}' is not in the Hub cache and there is no going online. "
-            "Run once without --offline, or name a folder."
+            f"Run once without --offline, or name a folder.{_near_bundled(name)}"
         ) from None
     config = _json(folder / "config.json")
     check_files(name, [p.name for p in folder.iterdir()], config)

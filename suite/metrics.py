@@ -63,6 +63,8 @@ def _f1(average: str) -> Function:
 def _matthews(labels: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None) -> float:
     from sklearn.metrics import matthews_corrcoef
 
+    if len(np.union1d(labels, predictions)) < 2:
+        return 0.0  # one class and no other: nothing to correlate, which scikit-learn would warn about
     return float(matthews_corrcoef(labels, predictions, sample_weight=weights))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,22 +87,38 @@ class TransformersModel(Model):
 
     def features(self, pooling: str, **inputs: torch.Tensor) -> torch.Tensor:
         """Return features [n, width]: `mean` over real tokens, `cls` the first one, `native` the body's own."""
-        out = self.net.base_model(**inputs)
-        hidden: torch.Tensor = out.last_hidden_state
         if pooling == "native":
-            pooled: torch.Tensor | None = getattr(out, "pooler_output", None)
-            if pooled is None:
-                raise SuiteError("This checkpoint has no pooling of its own; use pooling: mean or cls.")
-            return pooled.flatten(1)
-        if hidden.dim() == 4:  # a convolutional body: [n, width, height, width]
-            if pooling == "cls":
-                raise SuiteError("A convolutional checkpoint has no [CLS] token; use pooling: mean or native.")
-            return hidden.mean((2, 3))
+            return self._native(**inputs)
+        hidden: torch.Tensor = self.net.base_model(**inputs).last_hidden_state
         if pooling == "cls":
+            if "pixel_values" in inputs and (hidden.dim() == 4 or not self._has_cls()):
+                raise _no_cls()
             return hidden[:, 0]
+        if hidden.dim() == 4:  # a convolutional body: [n, width, height, width]
+            return hidden.mean((2, 3))
         mask = inputs.get("attention_mask")
         weight = torch.ones_like(hidden[..., :1]) if mask is None else mask[..., None].to(hidden.dtype)
         return (hidden * weight).sum(1) / weight.sum(1)
+
+    def _has_cls(self) -> bool:
+        return any(name.endswith(("cls_token", "class_embedding")) for name, _ in self.net.named_parameters())
+
+    def _native(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """Return what the body pools itself; of an image body that does not, what its classifier sees."""
+        untrained = any(name.startswith(f"{self.net.base_model_prefix}.pooler.") for name in self.fresh)
+        pooled: torch.Tensor | None = getattr(self.net.base_model(**inputs), "pooler_output", None)
+        if pooled is not None and not untrained:
+            return pooled.flatten(1)
+        if "pixel_values" not in inputs:
+            raise SuiteError("This checkpoint has no pooling of its own; use pooling: mean or cls.")
+        seen: list[torch.Tensor] = []
+        classifier = self.net.get_submodule(self.head[-1])
+        hook = classifier.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0]))
+        try:
+            self.net(**inputs)
+        finally:
+            hook.remove()
+        return seen[0].flatten(1)
 
 
 class TimmModel(Model):
@@ -124,12 +141,18 @@ class TimmModel(Model):
         if pooling == "native":
             features: torch.Tensor = self.net.forward_head(hidden, pre_logits=True)
             return features.flatten(1)
-        if hidden.dim() == 3 and pooling == "cls":
-            return hidden[:, 0]
+        has_cls = getattr(self.net, "cls_token", None) is not None
         if pooling == "cls":
-            raise SuiteError("A convolutional checkpoint has no [CLS] token; use pooling: mean or native.")
-        prefix = getattr(self.net, "num_prefix_tokens", 0)
-        return hidden[:, prefix:].mean(1) if hidden.dim() == 3 else hidden.mean((2, 3))
+            if hidden.dim() == 4 or not has_cls:
+                raise _no_cls()
+            return hidden[:, 0]
+        if hidden.dim() == 4:
+            return hidden.mean((1, 2) if getattr(self.net, "output_fmt", "NCHW") == "NHWC" else (2, 3))
+        return hidden[:, getattr(self.net, "num_prefix_tokens", int(has_cls)) :].mean(1)
+
+
+def _no_cls() -> SuiteError:
+    return SuiteError("This checkpoint has no [CLS] token; use pooling: mean or native.")
 
 
 def open_source(ref: CheckpointRef) -> Source:
@@ -156,7 +179,9 @@ def load_processor(ref: CheckpointRef, modality: Modality, max_length: int) -> t
         raise SuiteError(f"{ref.name} reads {source.modality}s; the task gives {modality}s.")
     if modality == "text":
         return _tokenizer(ref, source, max_length)
-    return (_timm_transform(source) if source.library == "timm" else _transformers_transform(source)), max_length
+    if source.library == "timm":
+        return _timm_transform(source), max_length
+    return _transformers_transform(ref, source), max_length
 
 
 def _tokenizer(ref: CheckpointRef, source: Source, max_length: int) -> tuple[Any, int]:
@@ -166,30 +191,42 @@ def _tokenizer(ref: CheckpointRef, source: Source, max_length: int) -> tuple[Any
         tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False)
     except Exception as error:  # every tokenizer class has errors of its own
         raise SuiteError(f"{ref.name}: its tokenizer cannot be loaded: {str(error).splitlines()[0]}") from error
+    files = sorted(tokenizer.vocab_files_names.values())  # one of bytes or characters needs none
+    if files and not any((source.folder / file).is_file() for file in files):
+        # transformers makes up one of special tokens alone, to which every word is unknown
+        raise SuiteError(f"{ref.name} has no tokenizer; expected {' or '.join(files)}.")
     if tokenizer.pad_token is None:
         raise SuiteError(f"{ref.name}: its tokenizer has no padding token, so that texts cannot be batched.")
-    positions = source.config.get("max_position_embeddings") or max_length
+    positions = source.config.get("max_position_embeddings") or 0
     offset = 2 if source.config.get("model_type") in ("roberta", "xlm-roberta", "camembert", "mpnet") else 0
-    return tokenizer, min(max_length, tokenizer.model_max_length, int(positions) - offset)
+    most = int(positions) - offset if positions > 0 else max_length
+    return tokenizer, min(max_length, tokenizer.model_max_length, most)
 
 
 def _timm_transform(source: Source) -> Callable[[Any], Any]:
     from timm.data.config import resolve_data_config
     from timm.data.transforms_factory import create_transform
+    from timm.models import get_pretrained_cfg
 
-    settings: Any = resolve_data_config(  # type: ignore[no-untyped-call]
-        pretrained_cfg=source.config.get("pretrained_cfg") or {}, verbose=False
-    )
+    known: Any = get_pretrained_cfg(source.config["architecture"])
+    if known is None:
+        raise SuiteError(f"timm has no architecture '{source.config['architecture']}'; is a newer timm needed?")
+    stored = source.config.get("pretrained_cfg") or known.to_dict()  # transformers' save_pretrained leaves it out
+    settings: Any = resolve_data_config(pretrained_cfg=stored, verbose=False)  # type: ignore[no-untyped-call]
     transform: Any = create_transform(**settings, is_training=False)
     return lambda image: transform(image).numpy()
 
 
-def _transformers_transform(source: Source) -> Callable[[Any], Any]:
+def _transformers_transform(ref: CheckpointRef, source: Source) -> Callable[[Any], Any]:
     from transformers import AutoImageProcessor
 
-    processor: Any = AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-        source.folder, trust_remote_code=False
-    )
+    try:
+        processor: Any = AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+            source.folder, trust_remote_code=False
+        )
+    except Exception as error:  # every processor class has errors of its own
+        reason = str(error).splitlines()[0]
+        raise SuiteError(f"{ref.name}: its image processor cannot be loaded: {reason}") from error
     return lambda image: np.asarray(processor(image, return_tensors="np")["pixel_values"][0], dtype=np.float32)
 
 
@@ -260,12 +297,14 @@ def _load_timm(source: Source, n_labels: int, random: bool) -> Model:
     arguments = {k: v for k, v in (source.config.get("model_args") or {}).items() if k != "num_classes"}
     net: Any = timm.create_model(source.config["architecture"], pretrained=False, num_classes=n_labels, **arguments)
     names = {name for name, _ in net.named_parameters()}
-    classifier = net.get_classifier()
-    head = tuple(name for name, module in net.named_modules() if module is classifier)
+    found = net.get_classifier()
+    classifiers = found if isinstance(found, tuple) else (found,)  # a distilled one has two
+    head = tuple(name for name, module in net.named_modules() if any(module is c for c in classifiers))
     of_head = tuple(f"{name}." for name in head)
     if random:
         return TimmModel(net, frozenset(name for name in names if name.startswith(of_head)), head)
-    weights = load_file(source.folder / "model.safetensors")
+    stored = load_file(source.folder / "model.safetensors")
+    weights = {name.removeprefix("timm_model."): value for name, value in stored.items()}  # as transformers saves it
     shapes = {name: value.shape for name, value in net.state_dict().items()}
     fitting = {
         name: value
@@ -310,3 +349,4 @@ def quiet() -> None:
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     disable_progress_bars()
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|peft|timm|datasets)\.")

@@ -11,6 +11,7 @@ An entry without digest.json was never finished and is no entry. Nothing is ever
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -29,7 +30,8 @@ from pydantic import ValidationError
 
 from suite.spec import SCHEMA, Record, Result, SuiteError, canonical_json, digest
 
-_INDEX_VERSION = b"1"
+_INDEX_VERSION = b"2"
+_FILES = ("record.json", "predictions.parquet")
 _TABLE = pa.schema(
     [
         ("id", pa.string()),
@@ -47,6 +49,15 @@ class Entry:
 
     record: Record
     values: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One line of the index: a record's text, its values, and what its files looked like when they were read."""
+
+    text: str
+    values: np.ndarray
+    seal: str
 
 
 @dataclass
@@ -70,7 +81,7 @@ class Store:
         try:
             self._fs, root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
-            raise SuiteError(f"The store '{url}' cannot be opened: {error}") from None
+            raise SuiteError(f"The store '{url}' cannot be opened: {str(error).rstrip('.')}.") from None
         self._root = str(root).rstrip("/")
         self._local = Path(self._root) if "file" in np.atleast_1d(self._fs.protocol) else None
 
@@ -189,38 +200,68 @@ class Store:
         """
         names = [name for name in self._names() if name.endswith("-1")]
         index = self._load_index()
-        found, contents = {}, Contents()
+        found: dict[str, _Row] = {}
+        contents = Contents()
         for name in names:
             try:
-                found[name] = index.get(name) or self._index_row(name)
-                contents.entries.append(Entry(_parse(found[name][0], name), found[name][1]))
+                row = index.get(name)
+                found[name] = row if row and row.seal == self._seal(name) else self._index_row(name)
+                contents.entries.append(Entry(_parse(found[name].text, name), found[name].values))
             except SuiteError as error:
+                found.pop(name, None)
                 contents.faults[name] = str(error)
-        if found.keys() != index.keys():
+        if {name: row.seal for name, row in found.items()} != {name: row.seal for name, row in index.items()}:
             self._save_index(found)
         return contents
 
-    def _index_row(self, name: str) -> tuple[str, np.ndarray]:
+    def _index_row(self, name: str) -> _Row:
+        seal = self._seal(name)  # before reading: a file that changes meanwhile no longer looks like this
         record, table = self._read(name)
-        values = pq.read_table(io.BytesIO(table), columns=["value"])["value"].to_numpy()
-        return record.model_dump_json(by_alias=True), values
+        try:
+            values = pq.read_table(io.BytesIO(table), columns=["value"])["value"].to_numpy()
+        except (pa.ArrowException, KeyError) as error:
+            raise SuiteError(f"{name}: predictions.parquet is no table of predictions: {error}.") from None
+        return _Row(record.model_dump_json(by_alias=True), values, seal)
 
-    def _load_index(self) -> dict[str, tuple[str, np.ndarray]]:
+    def _seal(self, name: str) -> str:
+        """Return size and time of an entry's files, so that one edited in place is read and compared anew.
+
+        Where asking costs a request a file, the digests alone answer for it: when it is indexed, and by `get`.
+        """
+        if self._local is None:
+            return ""
+        try:
+            folder = self._local / "records" / name[:2] / name
+            states = [(folder / file).stat() for file in (*_FILES, "digest.json")]
+        except OSError:
+            return "incomplete"
+        return " ".join(f"{state.st_size}.{state.st_mtime_ns}" for state in states)
+
+    def _load_index(self) -> dict[str, _Row]:
         try:
             table = pq.read_table(io.BytesIO(self._fs.cat_file(f"{self._root}/index.parquet")))
             if (table.schema.metadata or {}).get(b"index") != _INDEX_VERSION:
                 return {}
-            columns = (table["name"].to_pylist(), table["record"].to_pylist(), table["values"])
-            return {name: (text, values.values.to_numpy()) for name, text, values in zip(*columns, strict=True)}
-        except (OSError, pa.ArrowException, KeyError, ValueError):
+            columns = (
+                table["name"].to_pylist(),
+                table["record"].to_pylist(),
+                table["values"],
+                table["seal"].to_pylist(),
+            )
+            return {
+                name: _Row(text, values.values.to_numpy(), seal)
+                for name, text, values, seal in zip(*columns, strict=True)
+            }
+        except (OSError, pa.ArrowException, KeyError, ValueError, AttributeError):
             return {}  # a cache: whatever is wrong with it, it is made again
 
-    def _save_index(self, rows: dict[str, tuple[str, np.ndarray]]) -> None:
+    def _save_index(self, rows: dict[str, _Row]) -> None:
         table = pa.table(
             {
                 "name": list(rows),
-                "record": [text for text, _ in rows.values()],
-                "values": pa.array([values for _, values in rows.values()], type=pa.list_(pa.float64())),
+                "record": [row.text for row in rows.values()],
+                "values": pa.array([row.values for row in rows.values()], type=pa.list_(pa.float64())),
+                "seal": [row.seal for row in rows.values()],
             }
         ).replace_schema_metadata({b"index": _INDEX_VERSION})
         content = io.BytesIO()
@@ -229,22 +270,26 @@ class Store:
         try:
             self._fs.pipe_file(draft, content.getvalue())
             self._fs.mv(draft, f"{self._root}/index.parquet")
-        except OSError:
-            return  # a store that is only read works without its cache
+        except OSError:  # a store that is only read works without its cache
+            with contextlib.suppress(OSError):
+                self._fs.rm_file(draft)
 
     def _read(self, name: str) -> tuple[Record, bytes]:
         """Return a record and its table's bytes, compared with their digest."""
         entry = f"{self._root}/records/{name[:2]}/{name}"
         try:
             digests = json.loads(self._fs.cat_file(f"{entry}/digest.json"))
-            files = {file: self._fs.cat_file(f"{entry}/{file}") for file in ("record.json", "predictions.parquet")}
+            files = {file: self._fs.cat_file(f"{entry}/{file}") for file in _FILES}
         except FileNotFoundError:
             raise SuiteError(f"{name} is not in the store '{self.url}', or was never finished.") from None
         except (OSError, ValueError) as error:
             raise SuiteError(f"{name} cannot be read: {error}.") from None
         for file, content in files.items():
             if not isinstance(digests, dict) or digests.get(file) != digest(content):
-                raise SuiteError(f"{name}: the bytes of {file} are not those that were put; it was changed or damaged.")
+                raise SuiteError(
+                    f"{name}: the bytes of {file} are not those that were put; it was changed or damaged. "
+                    f"To have it made anew, take {entry} away."
+                )
         return _parse(files["record.json"].decode(), name), files["predictions.parquet"]
 
     def _names(self) -> list[str]:
@@ -257,7 +302,15 @@ class Store:
         return sorted(name for name in names if _is_name(name))
 
     def _name(self, key: str, attempt: int) -> str:
-        return f"{key}-{attempt}"
+        """Return an entry's name, which is also its folder's: nothing but a key can lead anywhere.
+
+        Raises:
+            SuiteError: that is no key.
+        """
+        name = f"{key}-{attempt}"
+        if not _is_name(name):
+            raise SuiteError(f"'{name[:80]}' is no record; expected a key of 64 hexadecimal digits.")
+        return name
 
     def _entry(self, key: str, attempt: int) -> str:
         return f"{self._root}/records/{key[:2]}/{self._name(key, attempt)}"

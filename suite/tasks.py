@@ -21,7 +21,11 @@ from suite.spec import Collection, Protocol, Strict, SuiteError, TaskSpec, unkno
 
 LOCAL_BUILDERS = ("csv", "json", "parquet", "arrow", "imagefolder", "webdataset")
 MAX_FILE_BYTES = 1_000_000
+MAX_DEPTH = 20
 _SPECIAL = ("collections", "protocols")
+
+_NO_YAML = (yaml.YAMLError, ValueError, RecursionError, AttributeError, LookupError, TypeError)
+"""What PyYAML raises: its own errors, and whatever slips out of its constructors (`!!timestamp 5`, `!!bool x`)."""
 
 SpecT = TypeVar("SpecT", bound=Strict)
 
@@ -70,7 +74,7 @@ def load_file(path: Path) -> TaskSpec:
     task = spec.model_copy(update={"file": _shown(path), "lines": lines})
     _check_words(task)
     if task.dataset.path in LOCAL_BUILDERS and task.dataset.revision is None:
-        pin = hash_files(data_files(task))
+        pin = hash_files(data_files(task), base=path.resolve().parent if _by_folder(task) else None)
         task = task.model_copy(update={"dataset": task.dataset.model_copy(update={"revision": pin})})
     return task
 
@@ -114,31 +118,51 @@ def data_files(task: TaskSpec) -> dict[str, list[str]]:
     if not found:
         raise SuiteError(
             f"{task.where('dataset')}: the builder '{task.dataset.path}' needs data_files, "
-            "for example: data_files: {train: train.csv, test: test.csv}"
+            "for example data_files: {train: train.csv, test: test.csv}."
         )
     return found
 
 
 def _matches(base: Path, pattern: str) -> list[str]:
-    if Path(pattern).is_absolute():
-        return [pattern] if Path(pattern).is_file() else []
-    plain = base / pattern
-    files = [plain] if plain.is_file() else sorted(p for p in base.glob(pattern) if p.is_file())
+    try:
+        if Path(pattern).is_absolute():
+            return [pattern] if Path(pattern).is_file() else []
+        plain = base / pattern
+        files = [plain] if plain.is_file() else sorted(p for p in base.glob(pattern) if p.is_file())
+    except (OSError, ValueError, NotImplementedError):  # no pattern at all, or a name no file can have
+        return []
     return [str(p) for p in files]
 
 
-def hash_files(files: dict[str, list[str]]) -> str:
-    """Return 'sha256:...' over the splits' file names and bytes."""
-    return _hash_files(tuple((s, f, Path(f).stat().st_mtime_ns) for s in sorted(files) for f in files[s]))
+def _by_folder(task: TaskSpec) -> bool:
+    """Return whether a file's folder says something: to imagefolder it is the label."""
+    return task.dataset.path == "imagefolder"
+
+
+def hash_files(files: dict[str, list[str]], base: Path | None = None) -> str:
+    """Return 'sha256:...' over the splits' file names (below `base`: with their folders) and bytes.
+
+    Raises:
+        SuiteError: a file cannot be read.
+    """
+    names = [(split, file) for split in sorted(files) for file in files[split]]
+    try:
+        return _hash_files(tuple((s, f, _name_below(Path(f), base), Path(f).stat().st_mtime_ns) for s, f in names))
+    except OSError as error:
+        raise SuiteError(f"Cannot read the data file {error.filename}: {error.strerror}.") from None
+
+
+def _name_below(file: Path, base: Path | None) -> str:
+    return file.relative_to(base).as_posix() if base and file.is_relative_to(base) else file.name
 
 
 @functools.lru_cache(maxsize=256)
-def _hash_files(entries: tuple[tuple[str, str, int], ...]) -> str:
+def _hash_files(entries: tuple[tuple[str, str, str, int], ...]) -> str:
     total = hashlib.sha256()
-    for split, name, _ in entries:
-        with Path(name).open("rb") as stream:
+    for split, file, name, _ in entries:
+        with Path(file).open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
-        total.update(f"{split}\0{Path(name).name}\0{content}\n".encode())
+        total.update(f"{split}\0{name}\0{content}\n".encode())
     return f"sha256:{total.hexdigest()}"
 
 
@@ -152,6 +176,12 @@ def _check_words(task: TaskSpec) -> None:
         )
     if task.kind not in plugins.names("kinds"):
         wrong.append(f"{task.where('kind')}: {unknown('task kind', task.kind, plugins.names('kinds'))}")
+    for part, other in (("test", "train"), ("validation", "train"), ("validation", "test")):
+        if getattr(task.splits, part) == getattr(task.splits, other):
+            wrong.append(
+                f"{task.where('splits', part)}: {part} and {other} are both the split '{getattr(task.splits, part)}'; "
+                "rows that are trained or selected on say nothing when they are tested on."
+            )
     revision = task.dataset.revision
     on_hub = task.dataset.path not in LOCAL_BUILDERS
     if on_hub and revision and not (len(revision) == 40 and set(revision) <= set("0123456789abcdef")):
@@ -174,31 +204,59 @@ def _read(path: Path, model: type[SpecT]) -> tuple[SpecT, dict[str, int]]:
     for hidden in [name for name, field in model.model_fields.items() if field.exclude and name in value]:
         raise SuiteError(f"{_shown(path)}:{lines[hidden]}: {unknown('field', hidden, _fields(model, []))}")
     try:
-        return model.model_validate_json(json.dumps(value, default=str)), lines
+        text = json.dumps(value, default=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SuiteError(f"{_shown(path)}: only texts, numbers, lists and mappings are allowed: {error}.") from None
+    try:
+        return model.model_validate_json(text), lines
     except ValidationError as error:
-        raise SuiteError("\n".join(_explain(path, model, lines, e) for e in error.errors())) from None
+        told = sorted((_line_of(lines, m["loc"]), _explain(path, model, lines, m)) for m in _mistakes(error, value))
+        raise SuiteError("\n".join(text for _, text in told)) from None
 
 
 def _parse(path: Path) -> tuple[Any, dict[str, int]]:
-    """Return a YAML file's value and its lines; anchors are refused, so that no file can explode."""
+    """Return a YAML file's value and its lines; aliases are refused, so that no file can explode."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise SuiteError(f"{_shown(path)}: a file of over {MAX_FILE_BYTES:,} bytes is no task file.")
         text = path.read_text(encoding="utf-8")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise SuiteError(f"{_shown(path)}: YAML aliases (*name) are not allowed; write the value out.")
+        _check_shape(path, text)
         node = yaml.compose(text, yaml.SafeLoader)
         value = yaml.safe_load(text)
     except OSError as error:
         raise SuiteError(f"Cannot read {_shown(path)}: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except _NO_YAML as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or type(error).__name__
         raise SuiteError(f"{_shown(path)}{line}: this is no valid YAML: {problem}.") from None
     if not isinstance(value, dict) or node is None:
         raise SuiteError(f"{_shown(path)}:1: expected fields such as 'name: ...', found {type(value).__name__}.")
-    return value, dict(_lines(node))
+    return value, _lines_once(path, node)
+
+
+def _check_shape(path: Path, text: str) -> None:
+    """Refuse aliases and deep nesting before anything is built from them."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        place = f"{_shown(path)}:{event.start_mark.line + 1 if event.start_mark else 1}"
+        if isinstance(event, yaml.AliasEvent):
+            raise SuiteError(f"{place}: YAML aliases (*{event.anchor}) are not allowed; write the value out.")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise SuiteError(
+                f"{place}: this is nested deeper than {MAX_DEPTH} levels; no field of ours goes that deep."
+            )
+
+
+def _lines_once(path: Path, node: yaml.Node) -> dict[str, int]:
+    """Return the line of every field; YAML itself would let the last of two equal ones win."""
+    lines: dict[str, int] = {}
+    for name, line in _lines(node):
+        if name in lines:
+            raise SuiteError(f"{_shown(path)}:{line}: '{name}' stands in line {lines[name]} already; keep one of them.")
+        lines[name] = line
+    return lines
 
 
 def _lines(node: yaml.Node, prefix: str = "") -> Iterator[tuple[str, int]]:
@@ -207,24 +265,68 @@ def _lines(node: yaml.Node, prefix: str = "") -> Iterator[tuple[str, int]]:
             name = f"{prefix}{key.value}"
             yield name, key.start_mark.line + 1
             yield from _lines(value, f"{name}.")
+    if isinstance(node, yaml.SequenceNode):
+        for place, value in enumerate(node.value):
+            yield f"{prefix}{place}", value.start_mark.line + 1
+            yield from _lines(value, f"{prefix}{place}.")
+
+
+def _mistakes(error: ValidationError, value: Any) -> list[dict[str, Any]]:
+    """Return pydantic's errors with `loc` as the file has it, and one only for a field of several types."""
+    whole: dict[tuple[str, ...], dict[str, Any]] = {}
+    inside: list[dict[str, Any]] = []
+    for one in error.errors():
+        names, branch = _place(one, value)
+        if branch != names:
+            inside.append({**one, "loc": names})
+        elif names in whole:
+            whole[names]["msg"] += one["msg"].replace("Input should be", " or")
+        else:
+            whole[names] = {**one, "loc": names}
+    explained = {one["loc"][:depth] for one in inside for depth in range(len(one["loc"]))}
+    return [one for names, one in whole.items() if names not in explained] + inside
+
+
+def _place(error: Any, value: Any) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """Return where in the file an error is, and the field of several types that it belongs to, if any.
+
+    pydantic puts the type it tried among the names: ('splits', 'validation', 'Carve', 'fraction').
+    """
+    names: list[str] = []
+    branch = None
+    for place, part in enumerate(error["loc"]):
+        inside = part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int)
+        last = place == len(error["loc"]) - 1
+        if inside:
+            value = value[part]
+        elif not (last and error["type"] in ("missing", "extra_forbidden")):
+            branch = tuple(names)
+            continue
+        names.append(str(part))
+    return tuple(names), branch
 
 
 def _explain(path: Path, model: type[Strict], lines: dict[str, int], error: Any) -> str:
     """Return one sentence for one pydantic error, with the line it stands on."""
-    names = [str(part) for part in error["loc"]]
-    line = 1
-    for depth in range(len(names), 0, -1):
-        if at := lines.get(".".join(names[:depth])):
-            line = at
-            break
+    names, line = list(error["loc"]), _line_of(lines, error["loc"])
     field = ".".join(names)
     if error["type"] == "extra_forbidden":
         known = _fields(model, names[:-1])
         return f"{_shown(path)}:{line}: {unknown('field', names[-1], known)}"
     if error["type"] == "missing":
-        return f"{_shown(path)}:{line}: the field '{field}' is missing."
-    found = json.dumps(error["input"], default=str)
-    return f"{_shown(path)}:{line}: {field}: {error['msg']}; found {found[:80]}."
+        return f"{_shown(path)}:{line}: the field '{field}' is missing; add '{names[-1]}: ...'."
+    found = json.dumps(error["input"], default=str, ensure_ascii=False)
+    plain = not isinstance(error["input"], list | dict)
+    hints = {
+        "string_type": " Put it in quotes." if plain else "",
+        "string_pattern_mismatch": " A name is made of lower-case letters, digits and '-', '_' or '.' between them.",
+    }
+    return f"{_shown(path)}:{line}: {field}: {error['msg']}; found {found[:80]}.{hints.get(error['type'], '')}"
+
+
+def _line_of(lines: dict[str, int], names: tuple[str, ...]) -> int:
+    """Return the line of a field, or of the nearest one around it."""
+    return next((at for depth in range(len(names), 0, -1) if (at := lines.get(".".join(names[:depth])))), 1)
 
 
 def _fields(model: Any, names: list[str]) -> list[str]:

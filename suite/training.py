@@ -84,14 +84,20 @@ def row_order(lengths: Sequence[int], batch: int, steps: int, seed: int) -> list
     generator = np.random.default_rng(seed)
     stream: list[int] = []
     while len(stream) < steps * batch:
-        stream.extend(generator.permutation(len(lengths)).tolist())
-    stream = stream[: steps * batch]
-    batches: list[list[int]] = []
-    for start in range(0, len(stream), batch * GROUP):
-        window = sorted(stream[start : start + batch * GROUP], key=lambda row: lengths[row])
+        stream.extend(_epoch(lengths, batch, -len(stream) % batch, generator))
+    return [stream[start : start + batch] for start in range(0, steps * batch, batch)]
+
+
+def _epoch(lengths: Sequence[int], batch: int, gap: int, generator: np.random.Generator) -> list[int]:
+    """Return every row once: `gap` rows that fill up the batch before, batches of like length, and what is left."""
+    rows: list[int] = generator.permutation(len(lengths)).tolist()
+    end = gap + max(0, len(rows) - gap) // batch * batch
+    order = rows[:gap]
+    for start in range(gap, end, batch * GROUP):
+        window = sorted(rows[start : min(end, start + batch * GROUP)], key=lambda row: lengths[row])
         group = [window[i : i + batch] for i in range(0, len(window), batch)]
-        batches.extend(group[i] for i in generator.permutation(len(group)))
-    return batches
+        order.extend(row for i in generator.permutation(len(group)) for row in group[i])
+    return order + rows[end:]
 
 
 def fit(
@@ -121,14 +127,17 @@ def fit(
     best = max(fits, key=lambda one: one.log["validation"] if math.isfinite(one.log["loss"]) else -math.inf)
     if not math.isfinite(best.log["loss"]):
         raise SuiteError("The training loss is not a finite number; try a protocol with a lower learning rate.")
-    tried = [{k: one.log[k] for k in ("learning_rate", "validation", "loss")} for one in fits]
+    tried = [
+        {k: one.log[k] if math.isfinite(one.log[k]) else None for k in ("learning_rate", "validation", "loss")}
+        for one in fits
+    ]
     return Fit(best.model, best.log | {"tried": tried})
 
 
 def _fit_once(model: Model, part: Part, recipe: Recipe, protocol: Protocol, setting: Setting) -> Fit:
     steps = steps_of(protocol, len(part.train))
     batches = row_order(part.train_lengths, protocol.batch, steps, setting.seeds["order"])
-    watch = _Watch(model, setting.progress, steps)
+    watch = _Watch(model, setting.progress, steps, protocol.selection.looks)
     with _scratch() as folder:
         trainer = _Trainer(
             model=model,
@@ -176,10 +185,11 @@ def _arguments(folder: str, protocol: Protocol, recipe: Recipe, steps: int, sett
         use_cpu=setting.device == "cpu",
         seed=setting.seeds["dropout"],
         eval_strategy="steps",
-        eval_steps=max(1, steps // protocol.selection.looks),
+        eval_steps=steps,  # _Watch asks for the looks before the last
         save_strategy="no",
         logging_strategy="steps",
         logging_steps=max(1, steps // 20),
+        logging_nan_inf_filter=False,  # it would hide a loss that is no number
         disable_tqdm=True,
         report_to="none",
         remove_unused_columns=False,
@@ -237,7 +247,7 @@ def parameter_groups(model: Model, recipe: Recipe, weight_decay: float) -> list[
     heads = tuple(f".{name}." for name in model.head)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            plain = name.removeprefix("net.").replace("base_model.model.", "")
+            plain = name.removeprefix("net.").replace("base_model.model.", "").replace(".modules_to_save.default", "")
             is_head = plain in model.fresh or any(h in f".{plain}" for h in heads)
             groups.setdefault((is_head, parameter.dim() > 1), []).append(parameter)
     return [
@@ -253,11 +263,15 @@ def parameter_groups(model: Model, recipe: Recipe, weight_decay: float) -> list[
 class _Watch(TrainerCallback):
     """Tells how training goes, and keeps the trained weights of the best look at validation."""
 
-    def __init__(self, model: Model, progress: Progress, steps: int) -> None:
+    def __init__(self, model: Model, progress: Progress, steps: int, looks: int) -> None:
         self._model, self._progress, self._steps = model, progress, steps
+        self._looks = {math.ceil(steps * (look + 1) / looks) for look in range(looks)}
         self._best: dict[str, torch.Tensor] = {}
         self.best_score, self.best_step = -math.inf, 0
         self.curve: list[dict[str, float]] = []
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        control.should_evaluate = state.global_step in self._looks
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **kwargs: Any

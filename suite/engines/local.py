@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import queue
@@ -9,6 +10,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
+from multiprocessing import resource_tracker
 from typing import Any
 
 from suite.engines import Engine, Outcome, Progress, Work, attempt
@@ -35,12 +37,17 @@ def _in_pool(
     work: Work, specs: Sequence[RunSpec], machine: Machine, workers: int, progress: Progress
 ) -> Iterator[Outcome]:
     context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
+    with _children_deaf_to_interrupts():
+        manager = context.Manager()
+    with manager:
         events: Any = manager.Queue()
         listener = _Listener(events, specs, progress)
         pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(machine.threads,))
         try:
-            futures = {pool.submit(_in_worker, work, spec, machine, i, events): spec for i, spec in enumerate(specs)}
+            with _children_deaf_to_interrupts():
+                futures = {
+                    pool.submit(_in_worker, work, spec, machine, i, events): spec for i, spec in enumerate(specs)
+                }
             for future in as_completed(futures):
                 yield futures[future], _outcome(future, futures[future])
             pool.shutdown()
@@ -52,6 +59,17 @@ def _in_pool(
             raise
         finally:
             listener.stop()
+
+
+@contextlib.contextmanager
+def _children_deaf_to_interrupts() -> Iterator[None]:
+    """Start children that leave Ctrl-C to the parent from their first moment; it gets its own a little later."""
+    resource_tracker.ensure_running()  # once it runs, multiprocessing leaves the mask alone
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _outcome(future: Future[list[Result] | Failure], spec: RunSpec) -> list[Result] | Failure:

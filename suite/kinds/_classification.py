@@ -25,7 +25,7 @@ class SingleLabel(Kind):
         named = task.labels or data.labels
         if named and len(set(named)) < len(named):
             raise SuiteError(f"{task.where('labels')}: the labels of {task.name} name a class twice.")
-        seen = {_class_name(value, named) for value in data.train.columns["label"] if value is not None}
+        seen = {_class_name(value, named) for value in data.train.columns["label"] if not _is_missing(value)}
         if len(seen) < 2:
             raise SuiteError(
                 f"{task.where('splits', 'train')}: the train split of {task.name} has one class only "
@@ -40,8 +40,8 @@ class SingleLabel(Kind):
         for split in data.splits:
             for row, value in enumerate(split.columns["label"]):
                 name = _class_name(value, classes)
-                if value is None or value != value or name not in classes:
-                    why = "Every row needs one." if value is None else unknown("label", name, classes)
+                if _is_missing(value) or name not in classes:
+                    why = "Every row needs one." if _is_missing(value) else unknown("label", name, classes)
                     place = f"{task.where('columns', 'label')}: row {row} of the {split.name} split"
                     raise SuiteError(f"{place} has the label {value!r}. {why}")
                 if name not in trained:
@@ -70,6 +70,10 @@ class SingleLabel(Kind):
         if task.chance is not None and task.main:
             known[task.main] = task.chance
         return known
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value
 
 
 def _class_name(value: Any, names: Sequence[str] | None) -> str:

@@ -35,6 +35,7 @@ class Job:
 
     spec: RunSpec
     n_outputs: int
+    max_length: int
     build: Callable[[], Model]
     train: Prepared
     validation: Prepared

@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from suite.strategies import Adapted, Job
+from suite.spec import SuiteError
+from suite.strategies import Adapted, Job, Settings
 
 if TYPE_CHECKING:
     from suite.models import Model
+
+
+def check(name: str, settings: Settings, positive: tuple[str, ...] = ("learning_rate", "head_multiplier")) -> None:
+    """Refuse settings of the optimiser that are not above 0.
+
+    Raises:
+        SuiteError: one is zero or less.
+    """
+    for setting in positive:
+        if not float(settings[setting]) > 0:  # type: ignore[arg-type]  # the types were checked with the protocol
+            raise SuiteError(f"{name}.{setting} is {settings[setting]}; expected a number above 0.")
 
 
 def train(job: Job, adapt: Callable[[Model], Model], freeze_batch_norm: bool) -> Adapted:

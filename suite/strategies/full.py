@@ -9,8 +9,12 @@ class Full(Strategy):
 
     def recipe(self, modality: Modality) -> Settings:
         """Return AdamW's learning rate for the body and the head's multiple of it."""
-        rate = 5e-5 if modality == "text" else 5e-4
+        rate = 5e-5 if modality == "text" else 2.5e-4
         return {"learning_rate": rate, "head_multiplier": 10.0}
+
+    def check(self, settings: Settings) -> None:
+        """Refuse rates of zero or less."""
+        _gradient.check("full", settings)
 
     def fit(self, job: Job) -> Adapted:
         """Train the model as it is."""

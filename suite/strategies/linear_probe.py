@@ -42,6 +42,8 @@ class LinearProbe(Strategy):
             raise SuiteError(f"linear_probe.C is {grid}; expected a list of numbers above 0.")
         if not 0 < float(settings["train_share"]) <= 1:  # type: ignore[arg-type]
             raise SuiteError(f"linear_probe.train_share is {settings['train_share']}; expected above 0 and at most 1.")
+        if not isinstance(settings["max_iter"], int) or settings["max_iter"] < 1:
+            raise SuiteError(f"linear_probe.max_iter is {settings['max_iter']}; expected a whole number of at least 1.")
 
     def fit(self, job: Job) -> Adapted:
         """Extract features once, fit a regression a C, keep the best on validation."""
@@ -91,16 +93,21 @@ def regression(x: np.ndarray, labels: np.ndarray, strength: float, max_iter: int
     """Return multinomial logistic regression, L2-penalised with inverse strength C, fitted by L-BFGS."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings():
+    with threadpool_limits(1), warnings.catch_warnings():  # so small a problem is slower, not faster, on several
         warnings.simplefilter("ignore", ConvergenceWarning)  # a weak penalty may stop at the limit; validation decides
         return LogisticRegression(C=strength, max_iter=max_iter).fit(x, labels)
 
 
 def outputs(probe: LogisticRegression, x: np.ndarray, n_outputs: int) -> np.ndarray:
     """Return log-probabilities fp32 [n, n_outputs]; a class that was not seen gets the lowest float."""
+    from scipy.special import log_softmax
+
+    decision = probe.decision_function(x)
+    seen = decision if decision.ndim == 2 else np.stack([np.zeros_like(decision), decision], axis=1)
     logits = np.full((len(x), n_outputs), np.finfo(np.float32).min, dtype=np.float32)
-    logits[:, probe.classes_] = probe.predict_log_proba(x)
+    logits[:, probe.classes_] = log_softmax(seen, axis=1)  # predict_log_proba gives -inf where a probability is tiny
     return logits
 
 

@@ -8,6 +8,8 @@ from suite.spec import Modality, SuiteError
 from suite.strategies import Adapted, Job, Settings, Strategy, _gradient
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from suite.models import Model
 
 
@@ -19,11 +21,14 @@ class Lora(Strategy):
 
     def recipe(self, modality: Modality) -> Settings:
         """Return AdamW's learning rate, the head's multiple of it, and the adapter's rank and scale."""
-        rate = 5e-4 if modality == "text" else 2e-3
+        rate = 1e-3 if modality == "text" else 2e-3
         return {"learning_rate": rate, "head_multiplier": 2.0, "rank": 8, "alpha": 16, "dropout": 0.0}
 
     def check(self, settings: Settings) -> None:
-        """Refuse a rank below one."""
+        """Refuse a rank below one, a dropout that is no share, and rates or a scale of zero or less."""
+        _gradient.check("lora", settings, ("learning_rate", "head_multiplier", "alpha"))
+        if not 0 <= float(settings["dropout"]) < 1:  # type: ignore[arg-type]  # the types were checked before
+            raise SuiteError(f"lora.dropout is {settings['dropout']}; expected 0 or more and less than 1.")
         if not isinstance(settings["rank"], int) or settings["rank"] < 1:
             raise SuiteError(f"lora.rank is {settings['rank']}; expected a whole number of at least 1.")
 
@@ -46,27 +51,44 @@ def adapt(model: Model, settings: Settings) -> Model:
         modules_to_save=trained,
     )
     model.net = get_peft_model(model.net, config)
+    _show_geometry(model.net)
     return model
 
 
+def _show_geometry(net: nn.Module) -> None:
+    """Give adapted convolutions the attributes of plain ones: some architectures pad by them (MobileNet)."""
+    from torch import nn
+
+    for module in net.modules():
+        if isinstance(plain := getattr(module, "base_layer", None), nn.Conv2d):
+            for name in ("kernel_size", "stride", "dilation"):
+                setattr(module, name, getattr(plain, name))
+
+
 def targets(model: Model, spared: list[str]) -> list[str]:
-    """Return the body's linear layers and ungrouped convolutions by name.
+    """Return the body's linear layers and plain convolutions by name.
 
     Raises:
         SuiteError: there are none, so that LoRA has nothing to adapt.
     """
-    from torch import nn
-    from transformers.pytorch_utils import Conv1D
-
     found = [
         name
         for name, module in model.net.named_modules()
-        if isinstance(module, nn.Linear | Conv1D) or (isinstance(module, nn.Conv2d) and module.groups == 1)
-        if not any(f"{name}.".startswith(f"{spare}.") for spare in spared)
+        if _can_adapt(module) and not any(f"{name}.".startswith(f"{spare}.") for spare in spared)
     ]
     if not found:
         raise SuiteError("LoRA finds no linear layer or convolution in the body of this checkpoint; use -s full.")
     return found
+
+
+def _can_adapt(module: nn.Module) -> bool:
+    """Return whether peft's update has the layer's own geometry: it knows no groups, dilation or dynamic padding."""
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    if type(module) is nn.Conv2d:
+        return module.groups == 1 and set(module.dilation) == {1}
+    return isinstance(module, nn.Linear | Conv1D)
 
 
 STRATEGY = Lora()
