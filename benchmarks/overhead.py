@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from transformers import get_linear_schedule_with_warmup
 
-from suite import environment, evaluation, kinds, models, training
+from suite import environment, evaluation, kinds, models, processors, training
 from suite.plan import Request, plan
 from suite.spec import Budget, Protocol, RunSpec, Selection
 
@@ -31,7 +31,7 @@ def prepare(model: str, task: str, steps: int) -> tuple[Callable[[], models.Mode
     kind = kinds.get(spec.tasks[0].kind)
     rows = evaluation.load_data(spec.tasks[0], protocol)
     classes = kind.classes(spec.tasks[0], rows)
-    processor, length = models.load_processor(spec.checkpoint, kind.modality, protocol.max_length)
+    processor, length = processors.load(spec.checkpoint, kind.modality, protocol.max_length)
     train = kind.prepare(rows.train, classes, processor, length)
     few = kind.prepare(rows.validation.take(range(8)), classes, processor, length)
     part = training.Part(train.items, train.lengths, few.items, kind.collate(processor), lambda logits: 0.0)

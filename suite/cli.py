@@ -321,17 +321,23 @@ def _show(board: Any, title: str) -> None:
 
 
 @app.command()
-def demo(store: StoreUrl = "./results", workers: Annotated[int, typer.Option(help="Runs at once.")] = 1) -> None:
+def demo(
+    store: StoreUrl = "./results",
+    workers: Annotated[int | None, typer.Option(help="Runs at once; two where there are two cores.")] = None,
+) -> None:
     """Do the main job on bundled checkpoints and tasks; no network is needed."""
     _prepare(offline=True)
     with _told():
         from suite.demo import BOARDS, requests
+        from suite.environment import count_cores
         from suite.grid import Place
         from suite.plan import plan
         from suite.tasks import load_collection
 
         specs = [spec for request in requests() for spec in plan(request)]
-        failed = _carry_out(specs, Place(store, workers=workers, device="cpu"), False, False)
+        failed = _carry_out(
+            specs, Place(store, workers=workers or min(2, count_cores()), device="cpu", threads=1), False, False
+        )
         for name in BOARDS:
             collection = load_collection(name)
             _print_board(collection.tasks, store, "quick", f"{name} v{collection.version}: {collection.description}")

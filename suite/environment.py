@@ -48,7 +48,7 @@ def choose(device: str, threads: int | None, workers: int = 1) -> Machine:
     Raises:
         SuiteError: a GPU is asked for that is not there, or numbers that make no sense.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = count_cores()
     if workers < 1 or workers > cores:
         raise SuiteError(f"--workers is {workers}; this machine has {cores} cores, so expected 1 to {cores}.")
     if threads is not None and not 1 <= threads <= cores:
@@ -58,6 +58,11 @@ def choose(device: str, threads: int | None, workers: int = 1) -> Machine:
     if device != "cpu":
         device = _accelerator(asked=device == "cuda")
     return Machine(device, threads or max(1, cores // workers))
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _accelerator(asked: bool) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from suite import data, environment, hub, kinds, metrics, models, strategies, tasks
+from suite import data, environment, hub, kinds, metrics, models, processors, strategies, tasks
 from suite.data import Prepared
 from suite.environment import Machine
 from suite.kinds import Kind
@@ -72,7 +72,7 @@ def _prepare(
     """Return the checkpoint and the rows as the checkpoint takes them: what a strategy needs, and no more."""
     (task,), seeds = spec.tasks, spec.seeds()
     kind = kinds.get(task.kind)
-    processor, max_length = models.load_processor(spec.checkpoint, kind.modality, spec.protocol.max_length)
+    processor, max_length = processors.load(spec.checkpoint, kind.modality, spec.protocol.max_length)
     train, validation, test = (kind.prepare(split, classes, processor, max_length) for split in rows.splits)
     return strategies.Job(
         spec=spec,

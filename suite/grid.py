@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 from suite import engines, environment, kinds
 from suite.plan import Request, plan
-from suite.spec import Failure, Record, RunSpec, SuiteError
+from suite.spec import Failure, Record, Result, RunSpec, SuiteError
 from suite.store import Store
 
 Progress = Callable[[RunSpec, dict[str, Any]], None]
@@ -84,24 +85,58 @@ def carry_out(
     """
     store = Store(place.store)
     held, missing = split(specs, store, force)
+    machine, engine = check_place(place)
+    if missing:
+        store.check_writable()
     for spec in held:
-        for task in spec.tasks:
-            yield Done(store.get(spec.key(task.name)), stored=True)
+        yield from _or_failure(spec, functools.partial(_fetch, store, spec))
     if not missing:
         return
-    store.check_writable()
-    machine = environment.choose(place.device, place.threads, place.workers)
-    engine = engines.get(place.engine)
     os.environ["OMP_NUM_THREADS"] = str(machine.threads)
     from suite import evaluation  # torch is loaded from here on: only when there is something to run
 
     check_data(missing)
-    for _, outcome in engine.map(evaluation.evaluate, missing, machine, place.workers, progress):
+    for spec, outcome in engine.map(evaluation.evaluate, missing, machine, place.workers, progress):
         if isinstance(outcome, Failure):
             yield _logged(outcome, store)
             continue
-        for result in outcome:
-            yield Done(store.put(result, again=force), stored=False)
+        yield from _or_failure(spec, functools.partial(_file, store, outcome, force))
+
+
+def check_place(place: Place) -> tuple[environment.Machine, engines.Engine]:
+    """Return the machine and the engine that a place means.
+
+    Raises:
+        SuiteError: the engine is unknown, or the machine has not what is asked; all of it is told at once.
+    """
+    problems = []
+    try:
+        engine = engines.get(place.engine)
+    except SuiteError as error:
+        problems.append(str(error))
+    try:
+        machine = environment.choose(place.device, place.threads, place.workers)
+    except SuiteError as error:
+        problems.append(str(error))
+    if problems:
+        raise SuiteError("\n".join(problems))
+    return machine, engine
+
+
+def _fetch(store: Store, spec: RunSpec) -> list[Done]:
+    return [Done(store.get(spec.key(task.name)), stored=True) for task in spec.tasks]
+
+
+def _file(store: Store, made: Sequence[Result], again: bool) -> list[Done]:
+    return [Done(store.put(result, again), stored=False) for result in made]
+
+
+def _or_failure(spec: RunSpec, ask: Callable[[], list[Done]]) -> Iterator[Done | Failure]:
+    """Yield what the store answers; a record that it cannot give or take is that run's failure, not the grid's."""
+    try:
+        yield from ask()
+    except SuiteError as error:
+        yield Failure(spec, str(error))
 
 
 def check_data(specs: Sequence[RunSpec]) -> None:

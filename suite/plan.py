@@ -76,13 +76,18 @@ def _gather(problems: list[SuiteError], words: Iterable[str], read: Callable[[st
 
 
 def _tasks(word: str, request: Request) -> list[TaskSpec]:
-    return [_pinned(kinds.get(task.kind).complete(task), request) for task in tasks.load(word)]
+    return [pinned(kinds.get(task.kind).complete(task), request.allow_unpinned) for task in tasks.load(word)]
 
 
-def _pinned(task: TaskSpec, request: Request) -> TaskSpec:
+def pinned(task: TaskSpec, allow_unpinned: bool) -> TaskSpec:
+    """Return the task with its data set at a commit: its own, or if that is allowed the one of today.
+
+    Raises:
+        SuiteError: it names none.
+    """
     if task.dataset.revision:
         return task
-    if not request.allow_unpinned:
+    if not allow_unpinned:
         raise SuiteError(
             f"{task.where('dataset')}: {task.dataset.path} has no revision, so its rows could change under the score. "
             "Add revision: <40-digit commit>, or use --allow-unpinned, which the record will say."

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 SEMANTICS = 1
 """Bumped by hand whenever the same RunSpec would give another number; it is part of every key."""
@@ -110,8 +111,8 @@ class TaskSpec(Strict):
     limits: dict[Literal["train", "validation", "test"], Annotated[int, Field(ge=1)]] = {}
     cluster: str | None = None
     tags: tuple[str, ...] = ()
-    file: str = Field(default="", exclude=True)
-    lines: dict[str, int] = Field(default={}, exclude=True)
+    file: SkipJsonSchema[str] = Field(default="", exclude=True)
+    lines: SkipJsonSchema[dict[str, int]] = Field(default={}, exclude=True)
 
     def where(self, *path: str) -> str:
         """Return 'file:line' of a field of the task file, the nearest enclosing one if it has no line."""

@@ -10,7 +10,7 @@ import contextlib
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -119,18 +119,17 @@ def fit(
     Raises:
         SuiteError: the loss is no finite number under every learning rate.
     """
-    fits = []
+    best: Fit | None = None
+    tried = []
     for multiple in protocol.selection.learning_rates:
-        rate = recipe.learning_rate * multiple
-        scaled = Recipe(rate, recipe.head_multiplier, recipe.freeze_batch_norm)
-        fits.append(_fit_once(build(), part, scaled, protocol, setting))
-    best = max(fits, key=lambda one: one.log["validation"] if math.isfinite(one.log["loss"]) else -math.inf)
-    if not math.isfinite(best.log["loss"]):
+        scaled = replace(recipe, learning_rate=recipe.learning_rate * multiple)
+        one = _fit_once(build(), part, scaled, protocol, setting)
+        told = {k: one.log[k] for k in ("learning_rate", "validation", "loss")}
+        tried.append({k: v if math.isfinite(v) else None for k, v in told.items()})
+        if math.isfinite(one.log["loss"]) and (best is None or one.log["validation"] > best.log["validation"]):
+            best = one
+    if best is None:
         raise SuiteError("The training loss is not a finite number; try a protocol with a lower learning rate.")
-    tried = [
-        {k: one.log[k] if math.isfinite(one.log[k]) else None for k in ("learning_rate", "validation", "loss")}
-        for one in fits
-    ]
     return Fit(best.model, best.log | {"tried": tried})
 
 
@@ -171,7 +170,7 @@ def _fit_once(model: Model, part: Part, recipe: Recipe, protocol: Protocol, sett
 
 def _arguments(folder: str, protocol: Protocol, recipe: Recipe, steps: int, setting: Setting) -> TrainingArguments:
     """Return Trainer's arguments: nothing saved, nothing reported, looks at the validation split only."""
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=folder,
         per_device_train_batch_size=protocol.batch,
         per_device_eval_batch_size=PREDICT_BATCH,
@@ -197,6 +196,8 @@ def _arguments(folder: str, protocol: Protocol, recipe: Recipe, steps: int, sett
         dataloader_num_workers=0,
         dataloader_pin_memory=setting.device != "cpu",
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # with more, Trainer would multiply the batch
+    return arguments
 
 
 class _Order(torch.utils.data.Sampler[int]):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from suite import data, kinds, metrics, tasks
+from suite.plan import pinned
 from suite.spec import Carve
 
 
@@ -14,7 +15,7 @@ def check_file(path: Path) -> str:
     """
     task = tasks.load_file(path)
     kind = kinds.get(task.kind)
-    task = kind.complete(task)
+    task = pinned(kind.complete(task), allow_unpinned=False)
     metrics.check(task)
     files = tasks.data_files(task) if task.dataset.path in tasks.LOCAL_BUILDERS else None
     rows = data.load(task, files, {})

@@ -546,7 +546,6 @@ def test_a_damaged_record_does_not_keep_new_runs_from_being_stored(run: Callable
     assert len(records(store)) == 3
 
 
-@pytest.mark.xfail(strict=True, reason="a damaged record still ends the whole command before anything is run")
 def test_a_damaged_record_that_is_asked_for_is_a_failed_run_and_the_others_are_done(
     run: Callable[..., Told], store: Path
 ) -> None:
@@ -576,7 +575,6 @@ def test_a_half_written_entry_is_made_anew(run: Callable[..., Told], store: Path
     assert records(store) == [entry]
 
 
-@pytest.mark.xfail(strict=True, reason="a store that fails in mid-grid still ends with 2 instead of 1")
 def test_a_full_disk_keeps_what_was_stored(
     run: Callable[..., Told], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -335,7 +335,6 @@ def _references(value: Any) -> list[str]:
     return [r for inner in value for r in _references(inner)] if isinstance(value, list) else []
 
 
-@pytest.mark.xfail(strict=True, reason="TaskSpec.file and TaskSpec.lines are still in the schema")
 def test_the_schema_has_no_field_that_a_file_may_not_have() -> None:
     schema = json.loads(call("validate", "--schema").out)
     assert not {"file", "lines"} & schema["properties"].keys()

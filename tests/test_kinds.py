@@ -10,7 +10,7 @@ import pytest
 from conftest import WORDS
 from PIL import Image
 
-from suite import kinds, models
+from suite import kinds, processors
 from suite.data import Split, TaskData
 from suite.hub import resolve
 from suite.kinds import image_classification
@@ -50,7 +50,7 @@ def _png(image: Image.Image, form: str = "PNG") -> bytes:
 
 @pytest.fixture(scope="module")
 def tokenizer(tiny_bert: Path) -> Any:
-    return models.load_processor(resolve(str(tiny_bert)), "text", 32)[0]
+    return processors.load(resolve(str(tiny_bert)), "text", 32)[0]
 
 
 # -- classes -----------------------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def test_a_batch_is_padded_to_its_own_longest_row(tokenizer: Any) -> None:
 
 @pytest.fixture(scope="module")
 def transform(tiny_resnet: Path) -> Callable[[Any], np.ndarray]:
-    processor: Callable[[Any], np.ndarray] = models.load_processor(resolve(str(tiny_resnet)), "image", 32)[0]
+    processor: Callable[[Any], np.ndarray] = processors.load(resolve(str(tiny_resnet)), "image", 32)[0]
     return processor
 
 

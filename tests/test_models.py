@@ -12,7 +12,7 @@ import torch
 from conftest import WORDS
 from PIL import Image
 
-from suite import models
+from suite import models, processors
 from suite.hub import resolve
 from suite.spec import CheckpointRef, SuiteError
 
@@ -43,9 +43,9 @@ def _text() -> dict[str, torch.Tensor]:
 
 def test_a_checkpoint_that_reads_the_other_modality_is_refused(tiny_bert: Path, tiny_resnet: Path) -> None:
     with pytest.raises(SuiteError, match="tiny-bert reads texts; the task gives images"):
-        models.load_processor(resolve(str(tiny_bert)), "image", 32)
+        processors.load(resolve(str(tiny_bert)), "image", 32)
     with pytest.raises(SuiteError, match="tiny-resnet reads images; the task gives texts"):
-        models.load_processor(resolve(str(tiny_resnet)), "text", 32)
+        processors.load(resolve(str(tiny_resnet)), "text", 32)
 
 
 @pytest.mark.parametrize(
@@ -61,19 +61,19 @@ def test_a_checkpoint_that_reads_the_other_modality_is_refused(tiny_bert: Path, 
 def test_texts_are_no_longer_than_protocol_tokenizer_and_positions_allow(
     asked: int, changes: Any, length: int, tiny_bert: Path, copied: Any
 ) -> None:
-    assert models.load_processor(copied(tiny_bert, **changes), "text", asked)[1] == length
+    assert processors.load(copied(tiny_bert, **changes), "text", asked)[1] == length
 
 
 def test_a_missing_tokenizer_is_a_suite_error(tiny_bert: Path, copied: Any) -> None:
     with pytest.raises(SuiteError, match=r"copy-0 has no tokenizer; expected .*tokenizer\.json"):
-        models.load_processor(copied(tiny_bert, without=("token*",)), "text", 32)
+        processors.load(copied(tiny_bert, without=("token*",)), "text", 32)
 
 
 def test_a_damaged_tokenizer_is_a_suite_error(tiny_bert: Path, copied: Any) -> None:
     folder = Path(copied(tiny_bert).folder)
     (folder / "tokenizer.json").write_text("{}")
     with pytest.raises(SuiteError, match=r"copy-0: its tokenizer cannot be loaded: [^\n]+$"):
-        models.load_processor(resolve(str(folder)), "text", 32)
+        processors.load(resolve(str(folder)), "text", 32)
 
 
 def test_a_tokenizer_that_cannot_pad_is_a_suite_error(tiny_bert: Path, copied: Any) -> None:
@@ -82,28 +82,28 @@ def test_a_tokenizer_that_cannot_pad_is_a_suite_error(tiny_bert: Path, copied: A
     config = json.loads(path.read_text())
     path.write_text(json.dumps({k: v for k, v in config.items() if k != "pad_token"}))
     with pytest.raises(SuiteError, match="no padding token"):
-        models.load_processor(resolve(ref.folder), "text", 32)
+        processors.load(resolve(ref.folder), "text", 32)
 
 
 def test_a_timm_transform_follows_the_checkpoints_own_config(tiny_resnet: Path, copied: Any) -> None:
     config = json.loads((tiny_resnet / "config.json").read_text())["pretrained_cfg"]
     image = Image.new("RGB", (50, 40), (255, 0, 0))
     stored = config | {"input_size": [3, 24, 24], "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.5, 0.5]}
-    transform, _ = models.load_processor(copied(tiny_resnet, pretrained_cfg=stored), "image", 32)
+    transform, _ = processors.load(copied(tiny_resnet, pretrained_cfg=stored), "image", 32)
     pixels = transform(image)
     assert pixels.shape == (3, 24, 24) and pixels.dtype == np.float32
     assert np.allclose(pixels.mean((1, 2)), [2, -1, -1])
 
 
 def test_without_a_stored_one_a_timm_transform_is_the_architectures(tiny_resnet: Path, copied: Any) -> None:
-    transform, _ = models.load_processor(copied(tiny_resnet, pretrained_cfg=None), "image", 32)
+    transform, _ = processors.load(copied(tiny_resnet, pretrained_cfg=None), "image", 32)
     assert transform(Image.new("RGB", (50, 40))).shape == (3, 224, 224)
 
 
 def test_an_architecture_that_timm_lacks_is_a_suite_error(tiny_resnet: Path, copied: Any) -> None:
     ref = copied(tiny_resnet, architecture="resnet9000")
     with pytest.raises(SuiteError, match="resnet9000"):
-        models.load_processor(ref, "image", 32)
+        processors.load(ref, "image", 32)
     with pytest.raises(SuiteError, match="resnet9000"):
         models.load(ref, 2, 0)
 
@@ -118,7 +118,7 @@ def tiny_vit(save_transformers: Any) -> Path:
 
 
 def test_a_transformers_transform_follows_the_checkpoints_own_config(tiny_vit: Path) -> None:
-    transform, _ = models.load_processor(resolve(str(tiny_vit)), "image", 32)
+    transform, _ = processors.load(resolve(str(tiny_vit)), "image", 32)
     pixels = transform(Image.new("RGB", (50, 40), (255, 0, 0)))
     assert pixels.shape == (3, 32, 32) and pixels.dtype == np.float32
     assert np.allclose(pixels.mean((1, 2)), [1, -1, -1])
@@ -126,9 +126,7 @@ def test_a_transformers_transform_follows_the_checkpoints_own_config(tiny_vit: P
 
 def test_a_missing_image_processor_is_a_suite_error(tiny_vit: Path, copied: Any) -> None:
     with pytest.raises(SuiteError, match=r"its image processor cannot be loaded"):
-        models.load_processor(
-            copied(tiny_vit, without=("preprocessor_config.json", "processor_config.json")), "image", 32
-        )
+        processors.load(copied(tiny_vit, without=("preprocessor_config.json", "processor_config.json")), "image", 32)
 
 
 # -- loading -----------------------------------------------------------------------------------------------------------
@@ -255,5 +253,5 @@ def test_map_batches_keeps_the_order_and_turns_dropout_off(tiny_bert: Path) -> N
 
 
 def test_the_vocabulary_of_the_tiny_bert_is_whole(tiny_bert: Path) -> None:
-    tokenizer, _ = models.load_processor(resolve(str(tiny_bert)), "text", 32)
+    tokenizer, _ = processors.load(resolve(str(tiny_bert)), "text", 32)
     assert len(tokenizer) == len(WORDS)

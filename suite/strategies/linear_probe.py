@@ -55,6 +55,11 @@ class LinearProbe(Strategy):
         )
         train, validation, test = (pooled.read(split.items, split.lengths, split.ids) for split in job.splits)
         rows = chosen_rows(len(train), settings["train_share"], job.seeds["split"])
+        if len(set(job.train.labels[rows].tolist())) < 2:
+            raise SuiteError(
+                f"A share of {settings['train_share']} of {len(train)} training rows holds one class only; "
+                "a probe needs two. Raise linear_probe.train_share in the protocol, or give more rows."
+            )
         scale = standardiser(train[rows])
         candidates = [
             regression(scale(train[rows]), job.train.labels[rows], strength, settings["max_iter"])

@@ -21,7 +21,7 @@ class Lora(Strategy):
 
     def recipe(self, modality: Modality) -> Settings:
         """Return AdamW's learning rate, the head's multiple of it, and the adapter's rank and scale."""
-        rate = 1e-3 if modality == "text" else 2e-3
+        rate = 5e-4 if modality == "text" else 2e-3
         return {"learning_rate": rate, "head_multiplier": 2.0, "rank": 8, "alpha": 16, "dropout": 0.0}
 
     def check(self, settings: Settings) -> None:

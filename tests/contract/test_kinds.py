@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite import kinds, metrics, models, plugins
+from suite import kinds, metrics, models, plugins, processors
 from suite.data import Prepared, Split, TaskData
 from suite.hub import resolve
 from suite.kinds import Kind
@@ -60,7 +60,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 @pytest.fixture
 def prepared(kind: Kind, inputs: dict[str, Any]) -> tuple[Prepared, Any]:
     checkpoint = resolve(str(inputs[kind.modality][0]))
-    processor, length = models.load_processor(checkpoint, kind.modality, 32)
+    processor, length = processors.load(checkpoint, kind.modality, 32)
     return kind.prepare(_split(kind), CLASSES, processor, length), processor
 
 
@@ -141,7 +141,7 @@ def test_prepare_again_gives_equal_items(kind: Kind, prepared: tuple[Prepared, A
 def test_columns_that_a_kind_merely_takes_change_its_inputs(name: str, inputs: dict[str, Any]) -> None:
     kind = kinds.get(name)
     checkpoint = resolve(str(inputs[kind.modality][0]))
-    processor, length = models.load_processor(checkpoint, kind.modality, 32)
+    processor, length = processors.load(checkpoint, kind.modality, 32)
     plain = kind.prepare(_split(kind), CLASSES, processor, length)
     for column in kind.takes:
         more = kind.prepare(_split(kind, columns=(*kind.needs, column)), CLASSES, processor, length)
