@@ -78,7 +78,7 @@ def _prepare(
         spec=spec,
         n_outputs=len(classes),
         max_length=max_length,
-        build=lambda: models.load(spec.checkpoint, len(classes), seeds["init"]),
+        build=lambda: models.load(spec.checkpoint, len(classes), seeds["init"], kind.auto, kind.loss),
         train=train,
         validation=validation,
         test=test,
@@ -176,10 +176,11 @@ def _columns(
     task: TaskSpec, classes: tuple[str, ...], test: Prepared, predictions: np.ndarray, scores: np.ndarray
 ) -> dict[str, list[Any]]:
     """Return the per-example table: id, label, prediction, fp32 scores, and what it gives to the main metric."""
+    kind = kinds.get(task.kind)
     return {
         "id": test.ids,
-        "label": [classes[i] for i in test.labels],
-        "prediction": [classes[i] for i in predictions],
+        "label": kind.shown(test.labels, classes),
+        "prediction": kind.shown(predictions, classes),
         "scores": scores.tolist(),
         "value": metrics.contributions(_main(task), test.labels, predictions).tolist(),
     }

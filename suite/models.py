@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from suite.spec import CheckpointRef, Modality, SuiteError
 
 POOLINGS = ("mean", "cls", "native")
 PREDICT_BATCH = 64
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -46,18 +49,23 @@ class Model(nn.Module):
         net: the transformers or timm model that the checkpoint's weights are in.
         head: names of the modules in `net` that are the task's head, not the checkpoint's body.
         fresh: names of the parameters of `net` that the checkpoint did not have; of a random twin, its head's.
+        loss: what training minimises, from logits fp32 and labels; the task's kind says which.
     """
 
     net: nn.Module
     head: tuple[str, ...]
     fresh: frozenset[str]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.loss: Loss = nn.functional.cross_entropy
+
     def forward(self, labels: torch.Tensor | None = None, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return logits [n, k], and the mean cross-entropy as `loss` where labels [n] are given."""
+        """Return `logits`, and the mean `loss` over the batch where labels are given."""
         logits = self.logits(**inputs)
         if labels is None:
             return {"logits": logits}
-        return {"loss": nn.functional.cross_entropy(logits.float(), labels), "logits": logits}
+        return {"loss": self.loss(logits.float(), labels), "logits": logits}
 
     def logits(self, **inputs: torch.Tensor) -> torch.Tensor:
         """Return the head's output [n, k]."""
@@ -166,10 +174,14 @@ def open_source(ref: CheckpointRef) -> Source:
     raise SuiteError(f"{ref.name}: config.json has neither 'model_type' (transformers) nor 'architecture' (timm).")
 
 
-def load(ref: CheckpointRef, n_labels: int, seed: int) -> Model:
+def load(
+    ref: CheckpointRef, n_labels: int, seed: int, auto: str | None = None, loss: Loss = nn.functional.cross_entropy
+) -> Model:
     """Return a model with a fresh head of `n_labels` outputs, in fp32 on the CPU.
 
-    With `init: random` the body too is initialised from the seed: the same architecture from scratch.
+    `auto` is the auto class of transformers that has the head (by default the one that classifies whole
+    texts or images); timm's backbones have one head only. With `init: random` the body too is
+    initialised from the seed: the same architecture from scratch.
 
     Raises:
         SuiteError: the weights cannot be loaded; the message says why.
@@ -177,21 +189,29 @@ def load(ref: CheckpointRef, n_labels: int, seed: int) -> Model:
     source = open_source(ref)
     torch.manual_seed(seed)
     try:
-        build = _load_timm if source.library == "timm" else _load_transformers
-        return build(source, n_labels, ref.init == "random")
+        if source.library == "timm":
+            model = _load_timm(source, n_labels, ref.init == "random")
+        else:
+            model = _load_transformers(source, n_labels, ref.init == "random", auto or _CLASSIFIERS[source.modality])
     except SuiteError:
         raise
     except Exception as error:  # strangers' weights fail in many ways; each becomes one sentence
         raise SuiteError(f"{ref.name}: cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+    model.loss = loss
+    return model
 
 
-def _load_transformers(source: Source, n_labels: int, random: bool) -> Model:
-    from transformers import AutoConfig, AutoModelForImageClassification, AutoModelForSequenceClassification
+_CLASSIFIERS = {"text": "AutoModelForSequenceClassification", "image": "AutoModelForImageClassification"}
 
+
+def _load_transformers(source: Source, n_labels: int, random: bool, auto_class: str) -> Model:
+    import transformers
+    from transformers import AutoConfig
+
+    auto: Any = getattr(transformers, auto_class)
     config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False, num_labels=n_labels)
-    auto: Any = AutoModelForImageClassification if source.modality == "image" else AutoModelForSequenceClassification
     if type(config) not in auto._model_mapping:
-        raise SuiteError(f"the architecture '{config.model_type}' has no classification head in transformers")
+        raise SuiteError(f"the architecture '{config.model_type}' has no {_head_of(auto_class)} head in transformers")
     if random:
         return _of_head(TransformersModel(auto.from_config(config, dtype=torch.float32), frozenset()))
     net, info = auto.from_pretrained(
@@ -208,6 +228,11 @@ def _load_transformers(source: Source, n_labels: int, random: bool) -> Model:
     if fresh == {name for name, _ in net.named_parameters()}:
         raise SuiteError("none of its weights fit the architecture that its config names")
     return _with_fresh_head(TransformersModel(net, frozenset(fresh)), auto, config)
+
+
+def _head_of(auto_class: str) -> str:
+    """Return 'sequence classification' for 'AutoModelForSequenceClassification'."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", auto_class.removeprefix("AutoModelFor")).lower()
 
 
 def _of_head(model: TransformersModel) -> TransformersModel:

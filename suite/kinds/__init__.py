@@ -15,14 +15,19 @@ from suite.spec import Modality, SuiteError, TaskSpec
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
     from suite.data import Prepared, Split, TaskData
 
 
 class Kind(ABC):
-    """What every kind owns. Classes are stateless and light to import: torch is loaded in methods."""
+    """What every kind owns. Classes are stateless and light to import: torch is loaded in methods.
+
+    `auto` is the auto class of transformers that has the head; `needs` and `takes` are the columns.
+    """
 
     modality: Modality
+    auto: str
     needs: tuple[str, ...]
     takes: tuple[str, ...] = ()
     metrics: tuple[str, ...]
@@ -78,8 +83,16 @@ class Kind(ABC):
         """Return the function that makes one batch of tensors from a list of items."""
 
     @abstractmethod
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss of a batch, from logits in fp32."""
+
+    @abstractmethod
     def decode(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return predictions and fp32 scores, one row an example, from logits [n, k]."""
+
+    @abstractmethod
+    def shown(self, values: np.ndarray, classes: Sequence[str]) -> list[str]:
+        """Return labels or predictions as the per-example table has them, one text an example."""
 
     @abstractmethod
     def chance(self, task: TaskSpec, labels: np.ndarray, n_classes: int) -> dict[str, float]:

@@ -10,6 +10,7 @@ from suite.spec import SuiteError, TaskSpec, unknown
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
     from suite.data import Split, TaskData
 
@@ -56,6 +57,16 @@ class SingleLabel(Kind):
 
         index = {name: i for i, name in enumerate(classes)}
         return np.array([index[_class_name(v, classes)] for v in split.columns["label"]], dtype=np.int64)
+
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the cross-entropy."""
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(logits, labels)
+
+    def shown(self, values: np.ndarray, classes: Sequence[str]) -> list[str]:
+        """Return class names."""
+        return [classes[i] for i in values]
 
     def decode(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the argmax [n] and the softmax [n, k]."""

@@ -25,6 +25,7 @@ class ImageClassification(SingleLabel):
     """Image in, class out."""
 
     modality = "image"
+    auto = "AutoModelForImageClassification"
     needs = ("image", "label")
 
     def check(self, task: TaskSpec, data: TaskData) -> None:

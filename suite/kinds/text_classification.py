@@ -17,6 +17,7 @@ class TextClassification(SingleLabel):
     """Text in, class out; `text_pair` makes it a pair (entailment, paraphrase, relation)."""
 
     modality = "text"
+    auto = "AutoModelForSequenceClassification"
     needs = ("text", "label")
     takes = ("text_pair",)
 
