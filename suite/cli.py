@@ -282,15 +282,16 @@ def leaderboard(
 ) -> None:
     """Rank what a store holds."""
     with _told():
-        from suite import leaderboard as boards
+        from suite import tables
+        from suite.leaderboard import rank
         from suite.spec import SuiteError
         from suite.tasks import load
 
-        forms = {"csv": boards.to_csv, "json": boards.to_json, "markdown": boards.to_markdown}
+        forms = {"csv": tables.to_csv, "json": tables.to_json, "markdown": tables.to_markdown}
         if form != "table" and form not in forms:
             raise SuiteError(f"--format is '{form}'; expected table, csv, json or markdown.")
         columns = [task for word in tasks or [] for task in load(word)]
-        board = boards.rank(store, columns or None, strategy, protocol)
+        board = rank(store, columns or None, strategy, protocol)
         if form == "table":
             _show(board, "")
             return

@@ -129,7 +129,10 @@ def _load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[An
         most = min((n for of in (limits, task.limits) for name, n in of.items() if name == part), default=None)
         parts[part] = Split(part, *_limit(rows, most))
         if not len(parts[part]):
-            raise SuiteError(f"{task.where('splits', part)}: the {part} split of {task.name} is empty.")
+            remedy = "name a split that has rows"
+            if part == "validation" and isinstance(carve, Carve):
+                remedy = f"a fraction of {carve.fraction} took none of '{carve.origin}'; raise it, or name a split"
+            raise SuiteError(f"{task.where('splits', part)}: the {part} split of {task.name} is empty: {remedy}.")
     pins = {
         "revision": task.dataset.revision,
         "unpinned": task.dataset.unpinned,

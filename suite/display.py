@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from suite.leaderboard import Board, Cell, Row, count, spread
+from suite import tables
+from suite.leaderboard import Board
 from suite.spec import Failure, Record, RunSpec
 
 
@@ -79,48 +80,17 @@ class GridDisplay:
 
 def board_table(board: Board, title: str = "", wide: bool = True) -> Table:
     """Return a leaderboard as a table; a narrow one breaks its cells and leaves out the cost."""
-    caption = (
-        f"Protocol {board.protocol}. M: mean of chance-corrected scores. ±: half of the 95% interval over examples and "
-        "seeds (* one seed: examples only). =: not told apart from the row that leads its group. !: a run collapsed."
-    )
+    caption = f"Protocol {board.protocol}. {tables.LEGEND}"
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("model", overflow="fold", min_width=12)
     table.add_column("strategy", no_wrap=True)
     table.add_column("M", justify="right", style="bold", no_wrap=wide)
     for task in board.tasks:
-        table.add_column(escape(task), justify="right", overflow="fold", no_wrap=False, min_width=11 if wide else 5)
-    for name in _COSTS if wide else ():
+        table.add_column(escape(task), justify="right", overflow="fold", min_width=11 if wide else 5)
+    for name in tables.COSTS if wide else ():
         table.add_column(name, justify="right", no_wrap=True)
-    group = None
-    for row in board.rows:
-        tied = row.tie_group is not None and row.tie_group == group
-        group = row.tie_group
-        scores = [spread(row.mean, row.interval), *(_cell(row.tasks.get(task)) for task in board.tasks)]
-        table.add_row(
-            f"{'=' if tied else ''}{row.rank or '?'}",
-            escape(row.label),
-            row.strategy,
-            *(text if wide else text.replace(" ±", "\n±") for text in scores),
-            *(_costs(row) if wide else ()),
-        )
+    for row in tables.cells(board):
+        shown = row if wide else [text.replace(" ±", "\n±") for text in row[: -len(tables.COSTS)]]
+        table.add_row(*(escape(text) for text in shown))
     return table
-
-
-_COSTS = ("seeds", "trained", "of", "s/run")
-
-
-def _costs(row: Row) -> tuple[str, ...]:
-    seeds = sorted({cell.seeds for cell in row.tasks.values()})
-    return (
-        "-".join(str(n) for n in dict.fromkeys((seeds[0], seeds[-1]))),
-        count(row.trainable_params),
-        count(row.params),
-        f"{row.seconds:.1f}" if row.seconds is not None else "-",
-    )
-
-
-def _cell(cell: Cell | None) -> str:
-    if cell is None:
-        return "-"
-    return spread(cell.mean, cell.interval) + ("*" if cell.seeds == 1 else "") + ("!" if cell.collapsed else "")

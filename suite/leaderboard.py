@@ -7,9 +7,6 @@ says what and why.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -79,7 +76,7 @@ class Board:
         """Return one row a row, the tasks' means as columns."""
         import pandas as pd
 
-        return pd.DataFrame(_flat(row) for row in self.rows)
+        return pd.DataFrame(flat(row) for row in self.rows)
 
     def _repr_html_(self) -> str:
         html: str = self.to_pandas().to_html(index=False, escape=True, float_format="%.3f")
@@ -268,63 +265,8 @@ def _differ(one: _Scored, other: _Scored, columns: list[str]) -> bool:
     return found is not None and (found[0] > 0 or found[1] < 0)
 
 
-def to_json(board: Board) -> str:
-    """Return the rows as the command line's contract has them."""
-    return json.dumps([asdict(row) for row in board.rows], indent=2, allow_nan=False)
-
-
-def to_csv(board: Board) -> str:
-    """Return one line a row, the tasks' means and interval ends as columns."""
-    text = io.StringIO()
-    rows = [_flat(row) for row in board.rows]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def to_markdown(board: Board) -> str:
-    """Return a Markdown table; names are escaped."""
-    head = ["rank", "model", "strategy", "M", *board.tasks, "trained", "s/run"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "|".join(" --- " for _ in head) + "|"]
-    for row in board.rows:
-        cells = [row.tasks.get(task) for task in board.tasks]
-        lines.append("| " + " | ".join([
-            str(row.rank or "-"), _escape(row.label), row.strategy, spread(row.mean, row.interval),
-            *(spread(c.mean, c.interval) if c else "-" for c in cells),
-            count(row.trainable_params), f"{row.seconds:.1f}" if row.seconds is not None else "-",
-        ]) + " |")  # fmt: skip
-    return "\n".join([*lines, *(f"\nLeft out: {_escape(note)}" for note in board.left_out)]) + "\n"
-
-
-def spread(mean: float | None, interval: tuple[float, float] | None) -> str:
-    """Return a mean with half the width of its interval, in points: '63.2 ±2.1'."""
-    if mean is None:
-        return "-"
-    if interval is None:
-        return f"{100 * mean:.1f}"
-    return f"{100 * mean:.1f} ±{50 * (interval[1] - interval[0]):.1f}"
-
-
-def count(n: int | None) -> str:
-    """Return a count of parameters: '22.6M', '810k'."""
-    if n is None:
-        return "-"
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if n >= size:
-            return f"{n / size:.3g}{unit}"
-    return str(n)
-
-
-def _escape(text: str) -> str:
-    """Return text that Markdown shows as it is."""
-    for sign in "\\`*_{}[]<>#|":
-        text = text.replace(sign, f"\\{sign}")
-    return " ".join(text.split())
-
-
-def _flat(row: Row) -> dict[str, Any]:
+def flat(row: Row) -> dict[str, Any]:
+    """Return a row as one level of names and numbers: `<task>`, `<task>.low`, `<task>.high`, `<task>.seeds`."""
     flat: dict[str, Any] = {k: v for k, v in asdict(row).items() if k not in ("tasks", "interval")}
     flat["low"], flat["high"] = row.interval or (None, None)
     for name, cell in row.tasks.items():

@@ -8,7 +8,7 @@ import uuid
 import numpy as np
 import pytest
 
-from suite import leaderboard
+from suite import leaderboard, tables
 from suite.leaderboard import Board
 from suite.spec import (
     Budget,
@@ -177,18 +177,18 @@ def test_collapsed_runs_are_counted(store: Store) -> None:
 def test_an_empty_store_gives_an_empty_board(store: Store) -> None:
     board = rank(store)
     assert board.rows == [] and board.left_out == []
-    assert json.loads(leaderboard.to_json(board)) == []
+    assert json.loads(tables.to_json(board)) == []
 
 
 def test_every_format_says_the_same(store: Store) -> None:
     put(store, "evil|<script>*x*", "one", 75)
     put(store, "plain", "one", 25)
     board = rank(store)
-    rows = json.loads(leaderboard.to_json(board))
-    lines = list(csv.DictReader(io.StringIO(leaderboard.to_csv(board))))
+    rows = json.loads(tables.to_json(board))
+    lines = list(csv.DictReader(io.StringIO(tables.to_csv(board))))
     assert [r["model"] for r in rows] == [line["model"] for line in lines]
     assert float(lines[0]["one"]) == rows[0]["tasks"]["one"]["mean"] == 0.75
-    markdown = leaderboard.to_markdown(board)
+    markdown = tables.to_markdown(board)
     assert "<script>" not in markdown.replace("\\<script\\>", "")
     assert "evil\\|\\<script\\>\\*x\\*" in markdown
     assert np.allclose(board.to_pandas()["one"], [0.75, 0.25])
@@ -199,4 +199,4 @@ def test_every_format_says_the_same(store: Store) -> None:
     ("n", "text"), [(None, "-"), (999, "999"), (1161, "1.16k"), (22_714_371, "22.7M"), (7_000_000_000, "7G")]
 )
 def test_counts_are_short(n: int | None, text: str) -> None:
-    assert leaderboard.count(n) == text
+    assert tables.count(n) == text
