@@ -146,9 +146,11 @@ def _load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[An
 def _materialise(task: TaskSpec, files: dict[str, list[str]] | None) -> dict[str, Dataset]:
     """Read the data set with `datasets`: a local builder over files, or the Hub at a commit."""
     import datasets
+    from huggingface_hub.utils import logging as hub_logging
 
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it would log, we raise
+    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # its client would tell of every retry
     ref = task.dataset
     try:
         if files is None:
@@ -215,6 +217,8 @@ def _reason(error: BaseException) -> str:
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     if "corresponds to no data" in text or "the first 0 values" in text:
         return "it holds no rows"
+    if text.startswith("Couldn't reach"):
+        return "the Hub was not reached, and the cache of this machine does not have it; run once with a connection"
     if text.startswith("Couldn't cast"):
         return f"the files differ in their columns or types; expected {text.partition(' to ')[2][:200]}"
     return text[:300]

@@ -105,6 +105,12 @@ def test_a_worker_that_dies_fails_its_runs_and_no_more_is_lost(engine: Engine, s
     assert all(isinstance(outcome, Failure) and "died" in outcome.reason for _, outcome in outcomes)
 
 
+def test_a_run_that_kills_its_worker_fails_alone(engine: Engine, specs: list[RunSpec]) -> None:
+    outcomes = {spec.seed: outcome for spec, outcome in _map(engine, specs, 2, work.deadly_at_zero)}
+    assert sorted(outcomes) == sorted(spec.seed for spec in specs)
+    assert [seed for seed, outcome in outcomes.items() if isinstance(outcome, Failure)] == [0]
+
+
 @pytest.mark.slow
 def test_two_workers_give_what_one_gives(
     engine: Engine, planned: Callable[..., list[RunSpec]], tiny_bert: Path, text_task: Path
