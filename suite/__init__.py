@@ -13,6 +13,7 @@ from typing import Any
 _NAMES = {
     "run": "suite.grid",
     "rank": "suite.leaderboard",
+    "verify": "suite.verification",
     "Store": "suite.store",
     "TaskSpec": "suite.spec",
     "Protocol": "suite.spec",
@@ -21,7 +22,7 @@ _NAMES = {
     "SuiteError": "suite.spec",
 }
 
-__all__ = ["Protocol", "Record", "RunSpec", "Store", "SuiteError", "TaskSpec", "rank", "run"]
+__all__ = ["Protocol", "Record", "RunSpec", "Store", "SuiteError", "TaskSpec", "rank", "run", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -300,6 +300,35 @@ def leaderboard(
             typer.echo(f"Left out: {note}", err=True)
 
 
+@app.command()
+def verify(
+    keys: Annotated[list[str] | None, typer.Argument(help="Keys, or how they begin (6 digits).")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every record, all attempts.")] = False,
+    level: Annotated[str, typer.Option(help="rescore: from the stored predictions, bit for bit.")] = "rescore",
+    store: StoreUrl = "./results",
+    as_json: AsJson = False,
+) -> None:
+    """Derive again what records claim; one that fails is named, none is changed."""
+    with _told():
+        from dataclasses import asdict
+
+        from suite import verification
+        from suite.spec import SuiteError
+
+        if bool(keys) == every:
+            raise SuiteError("Name the records to verify, or say --all; one of the two.")
+        wrong = total = 0
+        for check in verification.verify(store, keys or None, level):
+            total, wrong = total + 1, wrong + (not check.ok)
+            if as_json:
+                typer.echo(json.dumps(asdict(check)))
+            elif keys or not check.ok:
+                typer.echo(f"{'ok    ' if check.ok else 'FAILED'}  {check.key[:12]}  {check.detail}")
+        if not as_json:
+            typer.echo(f"{total - wrong} of {total} records hold at level {level}.")
+    raise typer.Exit(1 if wrong else 0)
+
+
 def _print_board(names: Sequence[str], store: str, protocol: str, title: str = "") -> None:
     from suite.leaderboard import rank
     from suite.tasks import load, task_files

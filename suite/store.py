@@ -105,7 +105,7 @@ class Store:
 
     def find(self, prefix: str) -> list[str]:
         """Return the keys that begin with a prefix of at least 6 digits."""
-        return sorted({name.rpartition("-")[0] for name in self._names() if name.startswith(prefix)})
+        return sorted({name.rpartition("-")[0] for name in self.names() if name.startswith(prefix)})
 
     def put(self, result: Result, again: bool = False) -> Record:
         """File a result; return the record as it stands in the store.
@@ -198,7 +198,7 @@ class Store:
 
         A store that does not exist is empty.
         """
-        names = [name for name in self._names() if name.endswith("-1")]
+        names = [name for name in self.names() if name.endswith("-1")]
         index = self._load_index()
         found: dict[str, _Row] = {}
         contents = Contents()
@@ -290,10 +290,13 @@ class Store:
                     f"{name}: the bytes of {file} are not those that were put; it was changed or damaged. "
                     f"To have it made anew, take {entry} away."
                 )
-        return _parse(files["record.json"].decode(), name), files["predictions.parquet"]
+        record, table = _parse(files["record.json"].decode(), name), files["predictions.parquet"]
+        if record.predictions != digest(table):
+            raise SuiteError(f"{name}: the record names another table of predictions than the one beside it.")
+        return record, table
 
-    def _names(self) -> list[str]:
-        """Return the names of all entries, sorted; drafts and foreign files are passed over."""
+    def names(self) -> list[str]:
+        """Return the names (`<key>-<attempt>`) of all entries, sorted; drafts and foreign files are passed over."""
         try:
             folders: Iterable[str] = self._fs.glob(f"{self._root}/records/??/*-*")
         except (OSError, ValueError):

@@ -19,6 +19,7 @@ LIGHT = (
     "suite.tasks",
     "suite.hub",
     "suite.grid",
+    "suite.verification",
     "suite.cli",
 )
 
@@ -40,6 +41,7 @@ def test_the_public_names_are_as_promised() -> None:
         "TaskSpec",
         "rank",
         "run",
+        "verify",
     ]
     assert dir(suite) == sorted(suite.__all__)
     for name in suite.__all__:
