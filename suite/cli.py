@@ -11,15 +11,14 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from suite.grid import Place
-    from suite.spec import RunSpec
+    from suite.leaderboard import Board
+    from suite.spec import RunSpec, TaskSpec
 
 app = typer.Typer(
     add_completion=False,
@@ -114,7 +113,8 @@ def run(
             return
         failed = _carry_out(specs, place, force, as_json)
         if not as_json:
-            _print_board(sorted({t.name for s in specs for t in s.tasks}), store, specs[0].protocol.name)
+            columns = {task.name: task for spec in specs for task in spec.tasks}
+            _print_boards(list(columns.values()), store, None, specs[0].protocol.name)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -123,13 +123,6 @@ def _prepare(offline: bool) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
-
-
-def _console(err: bool = False) -> Console:
-    from rich.console import Console
-
-    width = None if (sys.stderr if err else sys.stdout).isatty() or "COLUMNS" in os.environ else 160
-    return Console(stderr=err, width=width)
 
 
 def _print_plan(specs: Sequence[RunSpec], place: Place, force: bool) -> None:
@@ -145,12 +138,13 @@ def _print_plan(specs: Sequence[RunSpec], place: Place, force: bool) -> None:
 
 def _carry_out(specs: Sequence[RunSpec], place: Place, force: bool, as_json: bool) -> int:
     """Run, show and store; return how many failed."""
-    from suite.display import GridDisplay
+    from suite.display import GridDisplay, console
     from suite.grid import carry_out
     from suite.spec import Failure
+    from suite.tables import run_line
 
     failed = stored = 0
-    with GridDisplay(len(specs), _console(err=True), quiet=as_json) as display:
+    with GridDisplay(len(specs), console(err=True), quiet=as_json) as display:
         for outcome in carry_out(specs, place, display.event, force):
             if isinstance(outcome, Failure):
                 failed += 1
@@ -159,31 +153,11 @@ def _carry_out(specs: Sequence[RunSpec], place: Place, force: bool, as_json: boo
             stored += outcome.stored
             display.finished(outcome.record, outcome.stored)
             if as_json:
-                typer.echo(json.dumps(_run_line(outcome)))
+                typer.echo(json.dumps(run_line(outcome.record, outcome.stored)))
     if not as_json:
         made = len(specs) - failed - stored
         typer.echo(f"{made} run, {stored} stored before, {failed} failed. Results in {place.store}", err=True)
     return failed
-
-
-def _run_line(done: Any) -> dict[str, Any]:
-    record = done.record
-    return {
-        "key": record.key,
-        "model": record.spec.checkpoint.name,
-        "revision": record.spec.checkpoint.revision,
-        "init": record.spec.checkpoint.init,
-        "task": record.task,
-        "task_version": record.task_spec.version,
-        "strategy": record.spec.strategy,
-        "seed": record.spec.seed,
-        "main": record.main.name,
-        "metrics": record.metrics,
-        "n_test": record.counts["test"],
-        "seconds": record.cost["seconds"],
-        "collapsed": record.collapsed,
-        "stored": done.stored,
-    }
 
 
 @app.command("tasks")
@@ -231,27 +205,21 @@ def validate(
     """Check task files: their words, columns, splits, labels and every row."""
     with _told():
         from suite.spec import SuiteError, TaskSpec
+        from suite.validation import check_file
 
         if schema:
             typer.echo(json.dumps(TaskSpec.model_json_schema(mode="validation"), indent=2))
             return
         if not files:
             raise SuiteError("No file is given; expected suite validate FILE ... or suite validate --schema.")
-        wrong = [_validate(path) for path in files]
-        if any(wrong):
-            raise SuiteError("\n".join(filter(None, wrong)))
-
-
-def _validate(path: Path) -> str:
-    """Check one file; print its line, or return what is wrong."""
-    from suite import validation
-    from suite.spec import SuiteError
-
-    try:
-        typer.echo(f"{path}: {validation.check_file(path)}")
-    except SuiteError as error:
-        return str(error)
-    return ""
+        wrong = []
+        for path in files:
+            try:
+                typer.echo(f"{path}: {check_file(path)}")
+            except SuiteError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise SuiteError("\n".join(wrong))
 
 
 @app.command("models")
@@ -283,18 +251,18 @@ def leaderboard(
     """Rank what a store holds."""
     with _told():
         from suite import tables
-        from suite.leaderboard import rank
+        from suite.leaderboard import rank, tasks_in
         from suite.spec import SuiteError
         from suite.tasks import load
 
         forms = {"csv": tables.to_csv, "json": tables.to_json, "markdown": tables.to_markdown}
         if form != "table" and form not in forms:
             raise SuiteError(f"--format is '{form}'; expected table, csv, json or markdown.")
-        columns = [task for word in tasks or [] for task in load(word)]
-        board = rank(store, columns or None, strategy, protocol)
+        columns = [task for word in tasks or [] for task in load(word)] or tasks_in(store)
         if form == "table":
-            _show(board, "")
+            _print_boards(columns, store, strategy, protocol)
             return
+        board = rank(store, columns, strategy, protocol)
         typer.echo(forms[form](board), nl=form == "json")
         for note in board.left_out if form in ("csv", "json") else []:
             typer.echo(f"Left out: {note}", err=True)
@@ -329,25 +297,36 @@ def verify(
     raise typer.Exit(1 if wrong else 0)
 
 
-def _print_board(names: Sequence[str], store: str, protocol: str, title: str = "") -> None:
+def _print_boards(
+    columns: Sequence[TaskSpec], store: str, strategy: str | None, protocol: str | None, title: str = ""
+) -> None:
+    """Print one board a modality: no checkpoint reads both texts and images, so none could have a mean over both."""
+    from suite import kinds
     from suite.leaderboard import rank
-    from suite.tasks import load, task_files
+    from suite.store import Store
 
-    known = [name for name in names if name in task_files()]
-    columns = [load(name)[0] for name in known] if len(known) == len(names) else None
-    _show(rank(store, columns, protocol=protocol), title)
-
-
-def _show(board: Any, title: str) -> None:
-    from suite.display import board_table
-
-    if not board.rows:
-        typer.echo("The store holds no record that fits. Make some: suite run -m MODEL -t TASK -s STRATEGY")
-    else:
-        console = _console()
-        console.print(board_table(board, title, wide=console.width >= 110))
-    for note in board.left_out:
+    groups: dict[str, list[TaskSpec]] = {}
+    for task in columns:
+        modality = kinds.get(task.kind).modality if task.kind in kinds.names() else task.kind
+        groups.setdefault(modality, []).append(task)
+    opened = Store(store)
+    notes: dict[str, None] = {}
+    for group in groups.values() or [[]]:
+        board = rank(opened, group, strategy, protocol)
+        notes |= dict.fromkeys(board.left_out)
+        _show(board, title)
+    for note in notes:
         typer.echo(f"Left out: {note}")
+
+
+def _show(board: Board, title: str) -> None:
+    from suite.display import board_table, console
+
+    if board.rows:
+        screen = console()
+        screen.print(board_table(board, title, wide=screen.width >= 110))
+    else:
+        typer.echo("The store holds no record that fits. Make some: suite run -m MODEL -t TASK -s STRATEGY")
 
 
 @app.command()
@@ -362,7 +341,7 @@ def demo(
         from suite.environment import count_cores
         from suite.grid import Place
         from suite.plan import plan
-        from suite.tasks import load_collection
+        from suite.tasks import load, load_collection
 
         specs = [spec for request in requests() for spec in plan(request)]
         failed = _carry_out(
@@ -370,7 +349,8 @@ def demo(
         )
         for name in BOARDS:
             collection = load_collection(name)
-            _print_board(collection.tasks, store, "quick", f"{name} v{collection.version}: {collection.description}")
+            title = f"{name} v{collection.version}: {collection.description}"
+            _print_boards(load(name), store, None, "quick", title)
         typer.echo(
             "\nNext, your own:  suite run -m org/model -t your-task.yaml -s linear_probe lora full\n"
             "(a task file is ten lines: docs/adding-a-task.md; what is bundled: suite tasks, suite models)"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from types import TracebackType
 from typing import Any
@@ -16,6 +18,12 @@ from rich.table import Table
 from suite import tables
 from suite.leaderboard import Board
 from suite.spec import Failure, Record, RunSpec
+
+
+def console(err: bool = False) -> Console:
+    """Return a console as wide as the terminal, or wide enough for a board where there is none."""
+    stream = sys.stderr if err else sys.stdout
+    return Console(stderr=err, width=None if stream.isatty() or "COLUMNS" in os.environ else 160)
 
 
 def run_name(spec: RunSpec) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.spec import RunSpec, TaskSpec, canonical_json, digest
+from suite.spec import SEMANTICS, RunSpec, TaskSpec, canonical_json, digest
 from suite.stats import intervals
 from suite.store import Entry, Store
 
@@ -37,7 +37,8 @@ class Row:
 
     `mean` is M, the mean over tasks of (score - chance) / (best - chance), and `interval` its 95%
     interval; `raw_mean` is the plain mean of the scores. A row that lacks a task has neither, no rank,
-    and is provisional. `tie_group` counts groups from the top whose rows cannot be told from their first.
+    and is provisional. `tie_group` counts groups from the top whose rows cannot be told from their
+    first. `mark` tells rows apart that differ in revision or settings alone.
     """
 
     model: str
@@ -56,11 +57,14 @@ class Row:
     params: int | None
     trainable_params: int | None
     seconds: float | None
+    settings: dict[str, Any]
+    mark: str | None = None
 
     @property
     def label(self) -> str:
         """The checkpoint as a table shows it."""
-        return self.model if self.init == "pretrained" else f"{self.model} ({self.init} init)"
+        name = self.model if self.init == "pretrained" else f"{self.model} ({self.init} init)"
+        return f"{name} [{self.mark}]" if self.mark else name
 
 
 @dataclass
@@ -114,9 +118,17 @@ def rank(
     columns = list(wanted) if wanted else sorted({e.record.task for e in entries})
     for name in columns:
         of_task = [e for e in entries if e.record.task == name]
-        kept = {id(e) for e in _most_common(of_task, _task_of, f"version or data of {name}", left_out)}
+        asked = [e for e in of_task if wanted and _is_version(e.record.task_spec, wanted[name])]
+        kept = {id(e) for e in _most_common(of_task, _task_of, f"version or data of {name}", left_out, asked)}
         entries = [e for e in entries if e.record.task != name or id(e) in kept]
     return Board(_rows(entries, columns), columns, _protocol_of(entries[0]) if entries else None, left_out)
+
+
+def tasks_in(store: str | Store) -> list[TaskSpec]:
+    """Return the tasks that a store has records of, by name; of several versions the one stored last."""
+    contents = (store if isinstance(store, Store) else Store(str(store))).contents()
+    latest = sorted(contents.entries, key=lambda e: e.record.created)
+    return [spec for _, spec in sorted({e.record.task: e.record.task_spec for e in latest}.items())]
 
 
 def _protocol_of(entry: Entry) -> str:
@@ -124,23 +136,37 @@ def _protocol_of(entry: Entry) -> str:
     spec = entry.record.spec
     content = spec.protocol.model_dump(mode="json", exclude={"description", "seeds"})
     mark = digest(canonical_json(content).encode())[7:13]
-    return f"{spec.protocol.name} v{spec.protocol.version} ({mark}), {spec.resample}"
+    semantics = "" if spec.semantics == SEMANTICS else f", semantics {spec.semantics}"
+    return f"{spec.protocol.name} v{spec.protocol.version} ({mark}), {spec.resample}{semantics}"
 
 
 def _task_of(entry: Entry) -> str:
+    """Return what two scores must share to stand in one column: the task with its data, words aside."""
     record = entry.record
+    task = record.task_spec.model_dump(mode="json", by_alias=True, exclude={"description", "tags", "superseded_by"})
     ids: Any = record.data.get("ids_sha256") or {}
-    return f"v{record.task_spec.version}, test rows {str(ids.get('test'))[7:15]}, {record.main.name}"
+    mark = digest(canonical_json([task, ids.get("test")]).encode())[7:13]
+    return f"v{record.task_spec.version} ({mark}), {record.main.name}"
 
 
-def _most_common(entries: list[Entry], of: Callable[[Entry], str], what: str, left_out: list[str]) -> list[Entry]:
-    """Keep the entries that agree with the most; note the others."""
+def _is_version(task: TaskSpec, asked: TaskSpec) -> bool:
+    return (task.version, task.dataset.revision) == (asked.version, asked.dataset.revision)
+
+
+def _most_common(
+    entries: list[Entry],
+    of: Callable[[Entry], str],
+    what: str,
+    left_out: list[str],
+    asked: Sequence[Entry] = (),
+) -> list[Entry]:
+    """Keep the entries that agree with the most (of those asked for, if there are any); note the others."""
     counts = Counter(of(e) for e in entries)
     if len(counts) < 2:
         return entries
-    (kept, _), *others = counts.most_common()
-    for other, count in others:
-        left_out.append(f"{count} records of another {what}: {other} (shown: {kept})")
+    ((kept, _),) = Counter(of(e) for e in asked or entries).most_common(1)
+    for other in sorted(counts.keys() - {kept}):
+        left_out.append(f"{counts[other]} records of another {what}: {other} (shown: {kept})")
     return [e for e in entries if of(e) == kept]
 
 
@@ -154,13 +180,22 @@ def _rows(entries: Iterable[Entry], columns: list[str]) -> list[Row]:
     mean_ranks = _mean_ranks(complete, columns)
     ties = _tie_groups(complete, columns)
     ranked = [s.row(i + 1, mean_ranks[i], ties[i]) for i, s in enumerate(complete)]
-    return ranked + [s.row(None, None, None) for s in partial]
+    return _told_apart(ranked + [s.row(None, None, None) for s in partial])
 
 
 def _row_of(spec: RunSpec) -> str:
-    checkpoint = spec.checkpoint.model_dump(mode="json")
-    settings = spec.settings if spec.protocol.settings.get(spec.strategy) else {}
-    return canonical_json([checkpoint, spec.strategy, settings])
+    return canonical_json([spec.checkpoint.model_dump(mode="json"), spec.strategy, spec.settings])
+
+
+def _told_apart(rows: list[Row]) -> list[Row]:
+    """Return the rows, with a mark on those that differ in what a table does not show: revision or settings."""
+    names = Counter((row.label, row.strategy) for row in rows)
+    return [
+        row
+        if names[row.label, row.strategy] == 1
+        else replace(row, mark=digest(canonical_json([row.revision, row.settings]).encode())[7:13])
+        for row in rows
+    ]
 
 
 class _Scored:
@@ -213,6 +248,7 @@ class _Scored:
             params=checkpoint.get("params"),
             trainable_params=checkpoint.get("trainable_params"),
             seconds=float(np.mean(seconds)) if seconds else None,
+            settings=dict(self.first.spec.settings),
         )
 
     def _cell(self, task: str) -> Cell:
@@ -267,7 +303,7 @@ def _differ(one: _Scored, other: _Scored, columns: list[str]) -> bool:
 
 def flat(row: Row) -> dict[str, Any]:
     """Return a row as one level of names and numbers: `<task>`, `<task>.low`, `<task>.high`, `<task>.seeds`."""
-    flat: dict[str, Any] = {k: v for k, v in asdict(row).items() if k not in ("tasks", "interval")}
+    flat: dict[str, Any] = {k: v for k, v in asdict(row).items() if k not in ("tasks", "interval", "settings")}
     flat["low"], flat["high"] = row.interval or (None, None)
     for name, cell in row.tasks.items():
         flat[name] = cell.mean

@@ -1,4 +1,4 @@
-"""A board as text: the cells that every table shows, and CSV, JSON and Markdown."""
+"""Results as text: the cells that every table of a board shows, CSV, JSON and Markdown."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import csv
 import io
 import json
 from dataclasses import asdict
+from typing import Any
 
 from suite.leaderboard import Board, Cell, Row, flat
+from suite.spec import Record
 
 LEGEND = (
     "M: mean of chance-corrected scores. ±: half of the 95% interval over examples and seeds (* one seed: examples "
@@ -100,3 +102,23 @@ def escape(text: str) -> str:
     for sign in "\\`*_{}[]<>#|":
         text = text.replace(sign, f"\\{sign}")
     return " ".join(text.split())
+
+
+def run_line(record: Record, stored: bool) -> dict[str, Any]:
+    """Return what `suite run --json` says of one run, as the command line's contract has it."""
+    return {
+        "key": record.key,
+        "model": record.spec.checkpoint.name,
+        "revision": record.spec.checkpoint.revision,
+        "init": record.spec.checkpoint.init,
+        "task": record.task,
+        "task_version": record.task_spec.version,
+        "strategy": record.spec.strategy,
+        "seed": record.spec.seed,
+        "main": record.main.name,
+        "metrics": record.metrics,
+        "n_test": record.counts["test"],
+        "seconds": record.cost["seconds"],
+        "collapsed": record.collapsed,
+        "stored": stored,
+    }

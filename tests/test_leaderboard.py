@@ -7,10 +7,12 @@ import uuid
 
 import numpy as np
 import pytest
+from pydantic import JsonValue
 
 from suite import leaderboard, tables
 from suite.leaderboard import Board
 from suite.spec import (
+    SEMANTICS,
     Budget,
     CheckpointRef,
     DatasetRef,
@@ -39,6 +41,12 @@ def store() -> Store:
     return Store(f"memory://board-{uuid.uuid4().hex}")
 
 
+def named(task: str, version: int = 1, data: str = "d") -> TaskSpec:
+    """Return a task whose rows are those of a revision."""
+    dataset = DatasetRef(path="x", revision=data)
+    return TaskSpec(name=task, version=version, kind="k", dataset=dataset, columns={}, main="accuracy")
+
+
 def put(
     store: Store,
     model: str,
@@ -50,14 +58,19 @@ def put(
     rows: str = "a",
     chance: float | None = 0.5,
     collapsed: bool = False,
+    version: int = 1,
+    data: str = "d",
+    semantics: int = SEMANTICS,
+    settings: dict[str, JsonValue] | None = None,
 ) -> None:
     """Put a record of 100 examples of which the first `right` are right."""
     values = [1.0] * right + [0.0] * (100 - right)
     spec = RunSpec(
         checkpoint=CheckpointRef(name=model, revision="0" * 40),
-        tasks=(TaskSpec(name=task, version=1, kind="k", dataset=DatasetRef(path="x"), columns={}, main="accuracy"),),
+        tasks=(named(task, version, data),),
         strategy="full",
-        settings={},
+        semantics=semantics,
+        settings=settings or {},
         protocol=protocol,
         seed=seed,
     )
@@ -160,6 +173,44 @@ def test_other_test_rows_are_left_out_and_named(store: Store) -> None:
     board = rank(store)
     assert [row.model for row in board.rows] == ["a"]
     assert any("version or data of one" in note for note in board.left_out)
+
+
+def test_other_training_data_do_not_mix_though_the_test_rows_are_the_same(store: Store) -> None:
+    put(store, "a", "one", 60)
+    put(store, "a", "one", 99, data="edited")
+    put(store, "b", "one", 70)
+    board = rank(store)
+    assert {row.model: row.tasks["one"].seeds for row in board.rows} == {"a": 1, "b": 1}
+    assert next(row for row in board.rows if row.model == "a").tasks["one"].mean == 0.6
+    assert len(board.left_out) == 1
+
+
+def test_the_version_that_is_asked_for_is_shown_though_another_has_more_records(store: Store) -> None:
+    for seed in range(3):
+        put(store, "a", "one", 99, seed=seed)
+    put(store, "a", "one", 60, version=2)
+    board = leaderboard.rank(store, [named("one", version=2)])
+    assert board.rows[0].tasks["one"].mean == 0.6
+    assert "3 records of another version or data of one" in board.left_out[0]
+
+
+def test_numbers_that_mean_something_else_by_now_are_left_out(store: Store) -> None:
+    put(store, "a", "one", 60)
+    put(store, "a", "one", 61, seed=1)
+    put(store, "a", "one", 99, semantics=SEMANTICS + 1)
+    board = rank(store)
+    assert board.rows[0].tasks["one"].seeds == 2
+    assert f"semantics {SEMANTICS + 1}" in board.left_out[0]
+
+
+def test_rows_that_differ_in_settings_alone_are_told_apart(store: Store) -> None:
+    put(store, "a", "one", 60, settings={"rank": 4})
+    put(store, "a", "one", 90, settings={"rank": 8})
+    put(store, "b", "one", 70)
+    rows = rank(store).rows
+    assert [row.settings.get("rank") for row in rows] == [8, None, 4]
+    assert rows[0].mark and rows[2].mark and rows[0].mark != rows[2].mark and rows[1].mark is None
+    assert f"a [{rows[0].mark}]" == rows[0].label
 
 
 def test_all_right_has_an_interval_with_a_width(store: Store) -> None:
