@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from suite.grid import Place
     from suite.leaderboard import Board
     from suite.spec import RunSpec, TaskSpec
+    from suite.store import Contents
 
 app = typer.Typer(
     add_completion=False,
@@ -251,18 +252,19 @@ def leaderboard(
     """Rank what a store holds."""
     with _told():
         from suite import tables
-        from suite.leaderboard import rank, tasks_in
+        from suite.leaderboard import rank, read, tasks_in
         from suite.spec import SuiteError
         from suite.tasks import load
 
         forms = {"csv": tables.to_csv, "json": tables.to_json, "markdown": tables.to_markdown}
         if form != "table" and form not in forms:
             raise SuiteError(f"--format is '{form}'; expected table, csv, json or markdown.")
-        columns = [task for word in tasks or [] for task in load(word)] or tasks_in(store)
+        contents = read(store)
+        columns = [task for word in tasks or [] for task in load(word)] or tasks_in(contents)
         if form == "table":
-            _print_boards(columns, store, strategy, protocol)
+            _print_boards(columns, contents, strategy, protocol)
             return
-        board = rank(store, columns, strategy, protocol)
+        board = rank(contents, columns, strategy, protocol)
         typer.echo(forms[form](board), nl=form == "json")
         for note in board.left_out if form in ("csv", "json") else []:
             typer.echo(f"Left out: {note}", err=True)
@@ -298,21 +300,24 @@ def verify(
 
 
 def _print_boards(
-    columns: Sequence[TaskSpec], store: str, strategy: str | None, protocol: str | None, title: str = ""
+    columns: Sequence[TaskSpec],
+    store: str | Contents,
+    strategy: str | None,
+    protocol: str | None,
+    title: str = "",
 ) -> None:
     """Print one board a modality: no checkpoint reads both texts and images, so none could have a mean over both."""
     from suite import kinds
-    from suite.leaderboard import rank
-    from suite.store import Store
+    from suite.leaderboard import rank, read
 
     groups: dict[str, list[TaskSpec]] = {}
     for task in columns:
         modality = kinds.get(task.kind).modality if task.kind in kinds.names() else task.kind
         groups.setdefault(modality, []).append(task)
-    opened = Store(store)
+    contents = read(store)
     notes: dict[str, None] = {}
     for group in groups.values() or [[]]:
-        board = rank(opened, group, strategy, protocol)
+        board = rank(contents, group, strategy, protocol)
         notes |= dict.fromkeys(board.left_out)
         _show(board, title)
     for note in notes:

@@ -16,7 +16,7 @@ import numpy as np
 
 from suite.spec import SEMANTICS, RunSpec, TaskSpec, canonical_json, digest
 from suite.stats import intervals
-from suite.store import Entry, Store
+from suite.store import Contents, Entry, Store
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Board:
 
 
 def rank(
-    store: str | Store = "./results",
+    store: str | Store | Contents = "./results",
     tasks: Sequence[TaskSpec] | None = None,
     strategy: str | None = None,
     protocol: str | None = None,
@@ -96,7 +96,7 @@ def rank(
     """Rank what a store holds.
 
     Args:
-        store: a folder, an fsspec URL or an open store.
+        store: a folder, an fsspec URL, an open store, or what one holds, read already.
         tasks: the board's columns; by default every task that has a record.
         strategy: keep only this strategy.
         protocol: keep only this protocol; by default the one with the most records.
@@ -104,7 +104,7 @@ def rank(
     Raises:
         SuiteError: the store cannot be opened.
     """
-    contents = (store if isinstance(store, Store) else Store(str(store))).contents()
+    contents = read(store)
     left_out = [f"{name[:12]}: {reason}" for name, reason in contents.faults.items()]
     wanted = {task.name: task for task in tasks} if tasks else None
     entries = [
@@ -124,9 +124,19 @@ def rank(
     return Board(_rows(entries, columns), columns, _protocol_of(entries[0]) if entries else None, left_out)
 
 
-def tasks_in(store: str | Store) -> list[TaskSpec]:
-    """Return the tasks that a store has records of, by name; of several versions the one stored last."""
-    contents = (store if isinstance(store, Store) else Store(str(store))).contents()
+def read(store: str | Store | Contents) -> Contents:
+    """Return what a store holds; several boards of one store are made from one reading.
+
+    Raises:
+        SuiteError: the store cannot be opened.
+    """
+    if isinstance(store, Contents):
+        return store
+    return (store if isinstance(store, Store) else Store(str(store))).contents()
+
+
+def tasks_in(contents: Contents) -> list[TaskSpec]:
+    """Return the tasks that there are records of, by name; of several versions the one stored last."""
     latest = sorted(contents.entries, key=lambda e: e.record.created)
     return [spec for _, spec in sorted({e.record.task: e.record.task_spec for e in latest}.items())]
 
