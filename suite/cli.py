@@ -132,8 +132,10 @@ def _print_plan(specs: Sequence[RunSpec], place: Place, force: bool) -> None:
     from suite.store import Store
 
     held, missing = split(specs, Store(place.store), force)
+    keys = {spec.key() for spec in held}
     for spec in specs:
-        typer.echo(f"{spec.key()[:12]}  {'stored' if spec in held else 'to run'}  {run_name(spec)}")
+        key = spec.key()
+        typer.echo(f"{key[:12]}  {'stored' if key in keys else 'to run'}  {run_name(spec)}")
     typer.echo(f"{len(missing)} to run, {len(held)} stored.")
 
 
@@ -355,7 +357,7 @@ def demo(
         for name in BOARDS:
             collection = load_collection(name)
             title = f"{name} v{collection.version}: {collection.description}"
-            _print_boards(load(name), store, None, "quick", title)
+            _print_boards(load(name), store, None, collection.protocol, title)
         typer.echo(
             "\nNext, your own:  suite run -m org/model -t your-task.yaml -s linear_probe lora full\n"
             "(a task file is ten lines: docs/adding-a-task.md; what is bundled: suite tasks, suite models)"

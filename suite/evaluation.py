@@ -93,8 +93,7 @@ def _prepare(
 
 def load_data(task: TaskSpec, protocol: Protocol) -> data.TaskData:
     """Return the rows of a task under a protocol's limits."""
-    files = tasks.data_files(task) if task.dataset.path in tasks.LOCAL_BUILDERS else None
-    return data.load(task, files, protocol.limits)
+    return data.load(task, tasks.local_files(task), protocol.limits)
 
 
 def is_collapsed(score: float, main: MetricInfo) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import hashlib
 import importlib.util
 import json
 import os
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from suite import resources
-from suite.spec import CheckpointRef, Modality, SuiteError, unknown
+from suite.spec import CheckpointRef, Modality, SuiteError, digest_files, unknown
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
@@ -121,21 +120,8 @@ def _json(path: Path) -> dict[str, Any] | None:
 
 def hash_folder(folder: Path) -> str:
     """Return 'sha256:...' over the names and bytes of a folder's weights, configs and vocabulary."""
-    return _hash_files(tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in _loaded_files(folder)))
-
-
-def _loaded_files(folder: Path) -> list[Path]:
-    return sorted({p for pattern in PATTERNS for p in folder.glob(pattern) if p.is_file()})
-
-
-@functools.lru_cache(maxsize=64)
-def _hash_files(entries: tuple[tuple[str, int, int], ...]) -> str:
-    total = hashlib.sha256()
-    for name, _, _ in entries:
-        with Path(name).open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        total.update(f"{Path(name).name}\0{content}\n".encode())
-    return f"sha256:{total.hexdigest()}"
+    files = sorted({p for pattern in PATTERNS for p in folder.glob(pattern) if p.is_file()})
+    return digest_files(tuple((p.name, str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in files))
 
 
 def _on_hub(word: str, offline: bool) -> CheckpointRef:
@@ -207,12 +193,18 @@ def fetch(ref: CheckpointRef) -> Path:
         if hash_folder(folder) != ref.revision:
             raise SuiteError(f"The files in {folder} changed while they were being used; run the command again.")
         return folder
+    return _snapshot(ref.name, ref.revision)
+
+
+@functools.lru_cache(maxsize=64)
+def _snapshot(name: str, commit: str) -> Path:
+    """Download a commit, which never changes: the Hub is asked once a process."""
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(ref.name, revision=ref.revision, allow_patterns=list(PATTERNS)))
+        return Path(snapshot_download(name, revision=commit, allow_patterns=list(PATTERNS)))
     except Exception as error:
-        raise explain(error, f"the model '{ref.name}'") from None
+        raise explain(error, f"the model '{name}'") from None
 
 
 def dataset_commit(path: str) -> str:

@@ -113,19 +113,26 @@ class TransformersModel(Model):
 
     def _native(self, **inputs: torch.Tensor) -> torch.Tensor:
         """Return what the body pools itself; of an image body that does not, what its classifier sees."""
-        untrained = any(name.startswith(f"{self.net.base_model_prefix}.pooler.") for name in self.fresh)
-        pooled: torch.Tensor | None = getattr(self.net.base_model(**inputs), "pooler_output", None)
-        if pooled is not None and not untrained:
-            return pooled.flatten(1)
-        if "pixel_values" not in inputs:
-            raise SuiteError("This checkpoint has no pooling of its own; use pooling: mean or cls.")
+        pooled: list[torch.Tensor | None] = []
         seen: list[torch.Tensor] = []
-        classifier = self.net.get_submodule(self.head[-1])
-        hook = classifier.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0]))
+        hooks = (
+            self.net.base_model.register_forward_hook(
+                lambda module, arguments, out: pooled.append(getattr(out, "pooler_output", None))
+            ),
+            self.net.get_submodule(self.head[-1]).register_forward_pre_hook(
+                lambda module, arguments: seen.append(arguments[0])
+            ),
+        )
         try:
             self.net(**inputs)
         finally:
-            hook.remove()
+            for hook in hooks:
+                hook.remove()
+        untrained = any(name.startswith(f"{self.net.base_model_prefix}.pooler.") for name in self.fresh)
+        if pooled and pooled[0] is not None and not untrained:
+            return pooled[0].flatten(1)
+        if "pixel_values" not in inputs:
+            raise SuiteError("This checkpoint has no pooling of its own; use pooling: mean or cls.")
         return seen[0].flatten(1)
 
 

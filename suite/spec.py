@@ -12,10 +12,12 @@ Where things lie on this machine (a folder, a task file) is carried along but ne
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -51,6 +53,23 @@ def canonical_json(value: object) -> str:
 def digest(data: bytes) -> str:
     """Return 'sha256:<hex>' of the bytes."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+@functools.lru_cache(maxsize=256)
+def digest_files(files: tuple[tuple[str, str, int, int], ...]) -> str:
+    """Return 'sha256:<hex>' over the labels and bytes of files, each given as (label, path, mtime in ns, size).
+
+    Time and size only say whether a file was read before.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    total = hashlib.sha256()
+    for label, path, _, _ in files:
+        with Path(path).open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        total.update(f"{label}\0{content}\n".encode())
+    return f"sha256:{total.hexdigest()}"
 
 
 class Strict(BaseModel):

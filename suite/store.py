@@ -99,9 +99,16 @@ class Store:
 
     def predictions(self, key: str, attempt: int = 1) -> dict[str, list[Any]]:
         """Return the per-example table of a record as columns."""
-        content = self._read(self._name(key, attempt))[1]
-        columns: dict[str, list[Any]] = pq.read_table(io.BytesIO(content)).to_pydict()
-        return columns
+        return self.result(key, attempt).columns
+
+    def result(self, key: str, attempt: int = 1) -> Result:
+        """Return a record with its per-example table, both after comparing them with their digest.
+
+        Raises:
+            SuiteError: it is not there, or its bytes are not those that were put.
+        """
+        record, table = self._read(self._name(key, attempt))
+        return Result(record, pq.read_table(io.BytesIO(table)).to_pydict())
 
     def find(self, prefix: str) -> list[str]:
         """Return the keys that begin with a prefix of at least 6 digits."""

@@ -6,8 +6,6 @@ as a path. Data files stand relative to the task file and are pinned by the hash
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from suite import plugins, resources
-from suite.spec import Collection, Protocol, Strict, SuiteError, TaskSpec, unknown
+from suite.spec import Collection, Protocol, Strict, SuiteError, TaskSpec, digest_files, unknown
 
 LOCAL_BUILDERS = ("csv", "json", "parquet", "arrow", "imagefolder", "webdataset")
 MAX_FILE_BYTES = 1_000_000
@@ -123,6 +121,11 @@ def data_files(task: TaskSpec) -> dict[str, list[str]]:
     return found
 
 
+def local_files(task: TaskSpec) -> dict[str, list[str]] | None:
+    """Return the data files of a task that a local builder reads, None for a Hub data set."""
+    return data_files(task) if task.dataset.path in LOCAL_BUILDERS else None
+
+
 def _matches(base: Path, pattern: str) -> list[str]:
     try:
         if Path(pattern).is_absolute():
@@ -145,25 +148,16 @@ def hash_files(files: dict[str, list[str]], base: Path | None = None) -> str:
     Raises:
         SuiteError: a file cannot be read.
     """
-    names = [(split, file) for split in sorted(files) for file in files[split]]
+    names = [(split, Path(file)) for split in sorted(files) for file in files[split]]
     try:
-        return _hash_files(tuple((s, f, _name_below(Path(f), base), Path(f).stat().st_mtime_ns) for s, f in names))
+        states = [(f"{split}\0{_name_below(file, base)}", str(file), file.stat()) for split, file in names]
+        return digest_files(tuple((label, path, state.st_mtime_ns, state.st_size) for label, path, state in states))
     except OSError as error:
         raise SuiteError(f"Cannot read the data file {error.filename}: {error.strerror}.") from None
 
 
 def _name_below(file: Path, base: Path | None) -> str:
     return file.relative_to(base).as_posix() if base and file.is_relative_to(base) else file.name
-
-
-@functools.lru_cache(maxsize=256)
-def _hash_files(entries: tuple[tuple[str, str, str, int], ...]) -> str:
-    total = hashlib.sha256()
-    for split, file, name, _ in entries:
-        with Path(file).open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        total.update(f"{split}\0{name}\0{content}\n".encode())
-    return f"sha256:{total.hexdigest()}"
 
 
 def _check_words(task: TaskSpec) -> None:

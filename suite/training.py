@@ -6,7 +6,6 @@ its own seed, so that a hand-written loop over the same batches gives the same w
 
 from __future__ import annotations
 
-import contextlib
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -137,7 +136,7 @@ def _fit_once(model: Model, part: Part, recipe: Recipe, protocol: Protocol, sett
     steps = steps_of(protocol, len(part.train))
     batches = row_order(part.train_lengths, protocol.batch, steps, setting.seeds["order"])
     watch = _Watch(model, setting.progress, steps, protocol.selection.looks)
-    with _scratch() as folder:
+    with tempfile.TemporaryDirectory(prefix="transfer-suite-") as folder:
         trainer = _Trainer(
             model=model,
             args=_arguments(folder, protocol, recipe, steps, setting),
@@ -316,9 +315,3 @@ def predict(model: nn.Module, items: Sequence[dict[str, Any]], lengths: Sequence
 
 def _array(predictions: Any) -> np.ndarray:
     return np.asarray(predictions[0] if isinstance(predictions, tuple) else predictions)
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="transfer-suite-") as folder:
-        yield folder

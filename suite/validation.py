@@ -17,8 +17,7 @@ def check_file(path: Path) -> str:
     kind = kinds.get(task.kind)
     task = pinned(kind.complete(task), allow_unpinned=False)
     metrics.check(task)
-    files = tasks.data_files(task) if task.dataset.path in tasks.LOCAL_BUILDERS else None
-    rows = data.load(task, files, {})
+    rows = data.load(task, tasks.local_files(task), {})
     kind.check(task, rows)
     carved = " (carved out of train)" if isinstance(task.splits.validation, Carve) else ""
     return (

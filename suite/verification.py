@@ -61,8 +61,8 @@ def _attempts(store: Store, key: str) -> list[str]:
 def _check(store: Store, name: str, level: str) -> Check:
     key, _, attempt = name.rpartition("-")
     try:
-        record = store.get(key, int(attempt))
-        wrong = list(_differences(record, store.predictions(key, int(attempt))))
+        result = store.result(key, int(attempt))
+        record, wrong = result.record, list(_differences(result.record, result.columns))
     except SuiteError as error:
         return Check(key, level, False, str(error))
     told = "; ".join(wrong) or f"{record.counts['test']} predictions give {record.main.name} {record.score:.4f} again"
