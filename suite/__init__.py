@@ -13,16 +13,30 @@ from typing import Any
 _NAMES = {
     "run": "suite.grid",
     "rank": "suite.leaderboard",
+    "transfer": "suite.effects",
     "verify": "suite.verification",
     "Store": "suite.store",
     "TaskSpec": "suite.spec",
+    "Mixture": "suite.spec",
     "Protocol": "suite.spec",
     "RunSpec": "suite.spec",
     "Record": "suite.spec",
     "SuiteError": "suite.spec",
 }
 
-__all__ = ["Protocol", "Record", "RunSpec", "Store", "SuiteError", "TaskSpec", "rank", "run", "verify"]
+__all__ = [
+    "Mixture",
+    "Protocol",
+    "Record",
+    "RunSpec",
+    "Store",
+    "SuiteError",
+    "TaskSpec",
+    "rank",
+    "run",
+    "transfer",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,17 +11,15 @@ import base64
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from suite import columns
 from suite.spec import Carve, SuiteError, TaskSpec, canonical_json, digest
 
 if TYPE_CHECKING:
-    import numpy as np
     from datasets import Dataset
-
-MAX_IMAGE_BYTES = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,8 @@ class Split:
 
     def take(self, rows: Sequence[int]) -> Split:
         """Return the given rows, in that order."""
-        columns = {name: [values[i] for i in rows] for name, values in self.columns.items()}
-        return Split(self.name, columns, [self.hashes[i] for i in rows])
+        cells = {name: [values[i] for i in rows] for name, values in self.columns.items()}
+        return Split(self.name, cells, [self.hashes[i] for i in rows])
 
 
 @dataclass(frozen=True)
@@ -73,20 +71,32 @@ class TaskData:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Rows as a model takes them.
+    """Examples as a model takes them.
 
-    `items[i]` is the dict of model inputs of row i, `labels` one target a row, `lengths` how long
-    each row is (for batching), `ids` one id a row, `truncated` how many rows had to be cut.
+    `items[i]` is the dict of model inputs of item i and `lengths[i]` how long it is (for batching). An
+    example is one item unless `owners` says which example each item is a window of. `labels` holds
+    one target an example, `ids` one id, `truncated` how many examples had to be cut. Examples of one
+    cluster are not independent of each other. `context` is what a kind needs of the rows to read the
+    model's outputs.
     """
 
     items: Sequence[dict[str, Any]]
-    labels: np.ndarray
+    labels: Any
     lengths: list[int]
     ids: list[str]
     truncated: int = 0
+    owners: list[int] | None = None
+    clusters: list[str] | None = None
+    context: Any = None
 
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self.ids)
+
+
+def limited(rows: TaskData, limits: Mapping[Any, int]) -> TaskData:
+    """Return the rows with at most so many a split, stratified by label and chosen by their hash."""
+    kept = {part.name: part.take(_limit(part, limits.get(part.name))) for part in rows.splits}
+    return TaskData(kept["train"], kept["validation"], kept["test"], rows.labels, rows.pins)
 
 
 _LOADED: dict[str, TaskData] = {}
@@ -127,7 +137,7 @@ def _load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[An
                 parts[part] = parts[part].take([i for i, held in enumerate(inside) if not held])
     for part, rows in parts.items():
         most = min((n for of in (limits, task.limits) for name, n in of.items() if name == part), default=None)
-        parts[part] = Split(part, *_limit(rows, most))
+        parts[part] = replace(rows.take(_limit(rows, most)), name=part)
         if not len(parts[part]):
             remedy = "name a split that has rows"
             if part == "validation" and isinstance(carve, Carve):
@@ -230,53 +240,18 @@ def _name(task: TaskSpec) -> str:
 
 def _rows(task: TaskSpec, source: dict[str, Dataset], split: str) -> tuple[Split, tuple[str, ...] | None]:
     """Return one source split under the kind's column names, and the class names it declares."""
-    import datasets
-
     if split not in source:
         part = next((k for k in ("train", "validation", "test") if getattr(task.splits, k) == split), "train")
         raise SuiteError(
             f"{task.where('splits', part)}: split '{split}' is not in {_name(task)}. It has: {', '.join(source)}."
         )
-    rows = source[split]
-    for ours, theirs in task.columns.items():
-        if theirs not in rows.column_names:
-            raise SuiteError(
-                f"{task.where('columns', ours)}: column '{theirs}' is not in {_name(task)} ({split}). "
-                f"It has: {', '.join(sorted(rows.column_names))}."
-            )
-    names = None
-    columns: dict[str, list[Any]] = {}
-    for ours, theirs in task.columns.items():
-        feature = rows.features[theirs]
-        if isinstance(feature, datasets.Image):
-            column = rows.select_columns([theirs]).cast_column(theirs, datasets.Image(decode=False))
-            columns[ours] = [_image_bytes(task, split, i, cell) for i, cell in enumerate(column[theirs][:])]
-        elif isinstance(feature, dict) and {"bytes", "path"} <= feature.keys():  # images without the feature's name
-            columns[ours] = [_image_bytes(task, split, i, cell) for i, cell in enumerate(rows[theirs][:])]
-        elif isinstance(feature, datasets.ClassLabel):
-            names = tuple(feature.names)
-            columns[ours] = [names[v] if v is not None and v >= 0 else None for v in rows[theirs][:]]
-        else:
-            columns[ours] = list(rows[theirs][:])
-    return Split(split, columns, list(_row_hashes(columns))), names
+    cells, names = columns.read(task, source[split], split)
+    return Split(split, cells, list(_row_hashes(cells))), names
 
 
-def _image_bytes(task: TaskSpec, split: str, row: int, cell: dict[str, Any] | None) -> bytes:
-    content = (cell or {}).get("bytes")
-    path = (cell or {}).get("path")
-    if content is None and path and Path(path).is_file() and Path(path).stat().st_size <= MAX_IMAGE_BYTES:
-        content = Path(path).read_bytes()
-    if content is None or len(content) > MAX_IMAGE_BYTES:
-        raise SuiteError(
-            f"{task.where('columns', 'image')}: row {row} of split '{split}' holds no image "
-            f"of at most {MAX_IMAGE_BYTES // 1_000_000} MB."
-        )
-    return bytes(content)
-
-
-def _row_hashes(columns: dict[str, list[Any]]) -> Iterator[str]:
-    names = sorted(columns)
-    for cells in zip(*(columns[name] for name in names), strict=True):
+def _row_hashes(cells_of: dict[str, list[Any]]) -> Iterator[str]:
+    names = sorted(cells_of)
+    for cells in zip(*(cells_of[name] for name in names), strict=True):
         row = {name: _plain(cell) for name, cell in zip(names, cells, strict=True)}
         yield hashlib.sha256(canonical_json(row).encode()).hexdigest()
 
@@ -302,10 +277,10 @@ def _fraction(salt: str, row: str) -> float:
     return int.from_bytes(hashlib.sha256(f"{salt}:{row}".encode()).digest()[:8], "big") / 2**64
 
 
-def _limit(rows: Split, most: int | None) -> tuple[dict[str, list[Any]], list[str]]:
-    """Keep at most so many rows, stratified by label, chosen by hash and in their old order."""
+def _limit(rows: Split, most: int | None) -> list[int]:
+    """Return the numbers of at most so many rows, stratified by label, chosen by hash and in their old order."""
     if most is None or len(rows) <= most:
-        return rows.columns, rows.hashes
+        return list(range(len(rows)))
     labels = [str(label) for label in rows.columns.get("label", [""] * len(rows))]
     groups: dict[str, list[int]] = {}
     for i in sorted(range(len(rows)), key=lambda i: _fraction("limit", rows.hashes[i])):
@@ -314,5 +289,4 @@ def _limit(rows: Split, most: int | None) -> tuple[dict[str, list[Any]], list[st
     ranked = sorted(
         ((place + 0.5) / len(members), label, i) for label, members in groups.items() for place, i in enumerate(members)
     )
-    kept = rows.take(sorted(i for _, _, i in ranked[:most]))
-    return kept.columns, kept.hashes
+    return sorted(i for _, _, i in ranked[:most])

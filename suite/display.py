@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from suite import tables
+from suite.effects import Effect
 from suite.leaderboard import Board
 from suite.spec import Failure, Record, RunSpec
 
@@ -29,7 +31,9 @@ def console(err: bool = False) -> Console:
 def run_name(spec: RunSpec) -> str:
     """Return a run as one line names it."""
     tasks = "+".join(task.name for task in spec.tasks)
-    return f"{spec.checkpoint.label} · {tasks} · {spec.strategy} · seed {spec.seed}"
+    joint = " joint" if len(spec.tasks) > 1 else ""
+    cut = "" if spec.resample == "holdout" else f" · {spec.resample} {spec.fold + 1}"
+    return f"{spec.checkpoint.label} · {tasks} · {spec.strategy}{joint} · seed {spec.seed}{cut}"
 
 
 class GridDisplay:
@@ -66,7 +70,8 @@ class GridDisplay:
 
     def finished(self, outcome: Record | Failure, stored: bool) -> None:
         """Count a run as done and print its line."""
-        self._done += 1
+        of_failure = len(outcome.spec.tasks) if isinstance(outcome, Failure) else 1
+        self._done += of_failure
         self._progress.update(self._grid, completed=self._done)
         bar = self._bars.pop(outcome.spec.key(), None)
         if bar is not None:
@@ -77,13 +82,22 @@ class GridDisplay:
         elif not stored and not self._quiet:
             collapsed = " [yellow]collapsed[/yellow]" if outcome.collapsed else ""
             name, score, seconds = outcome.main.name, outcome.score, outcome.cost["seconds"]
+            task = f"{outcome.task} of " if len(outcome.spec.tasks) > 1 else ""
             self._print(
                 f"[dim]{self._done:>3}/{self._total}[/dim]  {name} [bold]{score:.4f}[/bold]  {seconds:>6.1f} s  "
-                f"{escape(run_name(outcome.spec))}{collapsed}"
+                f"{escape(task + run_name(outcome.spec))}{collapsed}{_cut_note(outcome)}"
             )
 
     def _print(self, line: str) -> None:
         self._console.print(line, soft_wrap=True, highlight=False)
+
+
+def _cut_note(record: Record) -> str:
+    """Say how many inputs were longer than what is read of them: a score over cut rows is another score."""
+    if not (cut := record.counts.get("truncated")):
+        return ""
+    rows = sum(record.counts[split] for split in ("train", "validation", "test"))
+    return f" [yellow]{cut} of {rows} rows cut at {record.training.get('max_length')} tokens[/yellow]"
 
 
 def board_table(board: Board, title: str = "", wide: bool = True) -> Table:
@@ -102,3 +116,27 @@ def board_table(board: Board, title: str = "", wide: bool = True) -> Table:
         shown = row if wide else [text.replace(" ±", "\n±") for text in row[: -len(tables.COSTS)]]
         table.add_row(*(escape(text) for text in shown))
     return table
+
+
+def effects_table(effects: Sequence[Effect]) -> Table:
+    """Return what sharing a trunk did, one line a task and base."""
+    caption = (
+        "Joint minus base in points with its 95% interval over examples and seeds; helps or harms where the "
+        "interval at 1 - 0.05/(tasks of the mixture) is clear of zero."
+    )
+    table = Table(title="Transfer", caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
+    names = ("model", "strategy", "task", "metric", "compared with", "added", "base", "joint", "difference", "")
+    for name in names:
+        table.add_column(name, justify="right" if name in ("base", "joint", "difference") else "left", overflow="fold")
+    for effect in effects:
+        base = "alone" if len(effect.base) == 1 else " + ".join(effect.base)
+        words = (effect.model, effect.strategy, effect.task, effect.metric, base, " + ".join(effect.added))
+        numbers = (f"{100 * effect.base_mean:.1f}", f"{100 * effect.joint_mean:.1f}", _difference(effect))
+        table.add_row(*(escape(word) for word in words), *numbers, effect.verdict)
+    return table
+
+
+def _difference(effect: Effect) -> str:
+    if effect.interval is None:
+        return f"{100 * effect.difference:+.1f}"
+    return f"{100 * effect.difference:+.1f} [{100 * effect.interval[0]:+.1f}, {100 * effect.interval[1]:+.1f}]"

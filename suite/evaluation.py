@@ -3,26 +3,58 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from suite import data, environment, hub, kinds, metrics, models, processors, strategies, tasks
+from suite import (
+    data,
+    environment,
+    hub,
+    kinds,
+    metrics,
+    models,
+    processors,
+    resampling,
+    strategies,
+    tasks,
+    trunks,
+)
 from suite.data import Prepared
 from suite.environment import Machine
 from suite.kinds import Kind
 from suite.spec import MetricInfo, Protocol, Record, Result, RunSpec, TaskSpec
+from suite.strategies import Part
 
 Progress = Callable[[dict[str, Any]], None]
 COLLAPSE = 0.05
 COLLAPSE_RULE = f"score < chance + {COLLAPSE} * (best - chance)"
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """One task of a run, ready to be adapted to: its kind, class names, pins and rows."""
+
+    task: TaskSpec
+    kind: Kind
+    classes: tuple[str, ...]
+    pins: dict[str, Any]
+    max_length: int
+    stages: tuple[Part, ...]
+
+    @property
+    def part(self) -> Part:
+        """The task's rows; where it comes in stages, those of the last."""
+        return self.stages[-1]
+
+
 def evaluate(spec: RunSpec, machine: Machine, progress: Progress) -> list[Result]:
-    """Run one evaluation: load, prepare, adapt, predict, score.
+    """Run one evaluation: load, prepare, adapt, predict, score; return one result a task.
 
     Args:
         spec: what to evaluate, everything pinned.
@@ -34,61 +66,122 @@ def evaluate(spec: RunSpec, machine: Machine, progress: Progress) -> list[Result
     """
     started = time.perf_counter()
     _settle(machine)
-    (task,) = spec.tasks
-    kind = kinds.get(task.kind)
     progress({"phase": "loading"})
-    rows = load_data(task, spec.protocol)
-    classes = kind.classes(task, rows)
-    job = _prepare(spec, rows, classes, machine, progress)
+    ready = {task.name: _prepare(spec, task, machine) for task in spec.tasks}
     progress({"phase": "adapting"})
-    adapted = strategies.get(spec.strategy).fit(job)
+    adapted = strategies.get(spec.strategy).fit(_job(spec, ready, machine, progress))
     progress({"phase": "scoring"})
-    predictions, scores = kind.decode(adapted.logits)
-    values = metrics.score(task.metrics, job.test.labels, predictions)
-    main = metrics.info(_main(task), kind.chance(task, job.test.labels, len(classes)).get(_main(task)))
+    cost = _cost(time.perf_counter() - started, adapted, len(ready))
+    about = {
+        "checkpoint": _checkpoint(spec, adapted),
+        "cost": cost,
+        "environment": environment.describe(machine, spec.protocol.precision),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    return [_result(spec, one, adapted, about) for one in ready.values()]
+
+
+def _result(spec: RunSpec, ready: _Ready, adapted: strategies.Adapted, about: Mapping[str, Any]) -> Result:
+    """Score one task's outputs and return its record and per-example table."""
+    task, kind, main = ready.task, ready.kind, _main(ready.task)
+    tested = adapted.tested or ready.part.test
+    predictions, scores = kind.decode(adapted.outputs[task.name], tested)
+    values = metrics.score(task.metrics, tested.labels, predictions, scores)
+    chance = kind.chance(task, tested.labels, len(ready.classes)).get(main)
+    meaning = metrics.info(main, chance if adapted.chance is None else adapted.chance)
+    log = adapted.log | _stages_log(adapted.stages, ready)
     record = Record(
         key=spec.key(task.name),
         spec=spec,
         task=task.name,
         metrics=values,
-        main=main,
-        collapsed=is_collapsed(values[main.name], main),
+        main=meaning,
+        collapsed=is_collapsed(values[main], meaning),
         collapse_rule=COLLAPSE_RULE,
-        counts=_counts(job, scores),
-        data={**rows.pins, "classes": list(classes)},
-        checkpoint=_checkpoint(spec, adapted),
-        training={**adapted.log, "max_length": job.max_length},
-        cost=_cost(time.perf_counter() - started, adapted),
-        environment=environment.describe(machine, spec.protocol.precision),
+        counts=_counts(ready.part, tested, scores),
+        data={**ready.pins, "classes": list(ready.classes)},
+        training={**log, "max_length": ready.max_length},
         seeds=spec.seeds(),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **about,
     )
-    return [Result(record, _columns(task, classes, job.test, predictions, scores))]
+    columns = {
+        "id": tested.ids,
+        "label": kind.shown(tested.labels, ready.classes),
+        "prediction": kind.shown(predictions, ready.classes),
+        "scores": [np.asarray(row, dtype=np.float32).tolist() for row in scores],
+        "value": metrics.contributions(main, tested.labels, predictions, scores).tolist(),
+    }
+    return Result(record, columns | ({"cluster": tested.clusters} if tested.clusters else {}))
 
 
-def _prepare(
-    spec: RunSpec, rows: data.TaskData, classes: tuple[str, ...], machine: Machine, progress: Progress
-) -> strategies.Job:
-    """Return the checkpoint and the rows as the checkpoint takes them: what a strategy needs, and no more."""
-    (task,), seeds = spec.tasks, spec.seeds()
+def _prepare(spec: RunSpec, task: TaskSpec, machine: Machine) -> _Ready:
+    """Return a task's rows as the checkpoint takes them."""
     kind = kinds.get(task.kind)
+    cuts = load_rows(task, spec)
+    classes = kind.classes(task, cuts[0])
     processor, max_length = processors.load(spec.checkpoint, kind.modality, spec.protocol.max_length)
-    train, validation, test = (kind.prepare(split, classes, processor, max_length) for split in rows.splits)
+    identity = _feature_identity(spec, machine, max_length, task.kind)
+
+    def part(rows: data.TaskData) -> Part:
+        train, validation, test = (
+            replace(kind.prepare(split, classes, processor, max_length), clusters=_clusters(split))
+            for split in rows.splits
+        )
+        return Part(
+            target=kind.target,
+            n_outputs=kind.n_outputs(classes),
+            per_token=kind.per_token,
+            train=train,
+            validation=validation,
+            test=test,
+            collate=kind.collate(processor),
+            score=lambda outputs: _main_score(task, kind, validation, outputs),
+            identity=identity,
+        )
+
+    return _Ready(task, kind, classes, cuts[-1].pins, max_length, tuple(part(rows) for rows in cuts))
+
+
+def _clusters(split: data.Split) -> list[str] | None:
+    groups = split.columns.get(kinds.GROUP)
+    return None if groups is None else [str(group) for group in groups]
+
+
+def _job(spec: RunSpec, ready: Mapping[str, _Ready], machine: Machine, progress: Progress) -> strategies.Job:
+    """Return what a strategy needs, and no more."""
+    seeds = spec.seeds()
+    builds = {
+        name: functools.partial(
+            models.load, spec.checkpoint, one.part.n_outputs, seeds["init"], one.kind.auto, one.kind.loss
+        )
+        for name, one in ready.items()
+    }
+    weights = spec.mixture.weights if spec.mixture else {}
+    single = len(ready) == 1
+    stages = next(iter(ready.values())).stages
     return strategies.Job(
         spec=spec,
-        n_outputs=len(classes),
-        max_length=max_length,
-        build=lambda: models.load(spec.checkpoint, len(classes), seeds["init"], kind.auto, kind.loss),
-        train=train,
-        validation=validation,
-        test=test,
-        collate=kind.collate(processor),
-        score=lambda logits: _main_score(task, kind, validation, logits),
+        parts={name: one.part for name, one in ready.items()},
+        build=next(iter(builds.values())) if single else lambda: trunks.share(builds, weights),
         seeds=seeds,
         device=machine.device,
         progress=progress,
-        identity=_feature_identity(spec, machine, max_length, seeds),
+        stages=stages if len(stages) > 1 else (),
     )
+
+
+def load_rows(task: TaskSpec, spec: RunSpec) -> list[data.TaskData]:
+    """Return the rows of a task under a run's limits and cut: one stage, or several that follow each other.
+
+    Raises:
+        SuiteError: the data cannot be used, or cannot be cut so.
+    """
+    limits = spec.protocol.limits
+    if spec.resample == "holdout":
+        return [load_data(task, spec.protocol)]
+    whole = data.load(task, tasks.local_files(task), {})
+    cuts = resampling.cut(task, whole, resampling.Cut(spec.resample, spec.fold, spec.resample_seed()))
+    return [data.limited(rows, limits) for rows in cuts]
 
 
 def load_data(task: TaskSpec, protocol: Protocol) -> data.TaskData:
@@ -118,23 +211,32 @@ def _main(task: TaskSpec) -> str:
     return task.main
 
 
-def _main_score(task: TaskSpec, kind: Kind, rows: Prepared, logits: np.ndarray) -> float:
+def _main_score(task: TaskSpec, kind: Kind, rows: Prepared, outputs: models.Outputs) -> float:
     """Return the main metric on some rows, turned so that larger is better."""
-    predictions, _ = kind.decode(logits)
+    predictions, scores = kind.decode(outputs, rows)
     sign = 1.0 if metrics.get(_main(task)).greater_is_better else -1.0
-    return sign * metrics.value(_main(task), rows.labels, predictions)
+    return sign * metrics.value(_main(task), rows.labels, predictions, scores)
 
 
-def _feature_identity(spec: RunSpec, machine: Machine, max_length: int, seeds: Mapping[str, int]) -> dict[str, Any]:
+def _feature_identity(spec: RunSpec, machine: Machine, max_length: int, kind: str) -> dict[str, Any]:
     """Return what frozen features depend on, the rows and the pooling aside."""
     return {
         "checkpoint": spec.checkpoint.revision,
-        "init": seeds["init"] if spec.checkpoint.init == "random" else "pretrained",
+        "init": spec.seeds()["init"] if spec.checkpoint.init == "random" else "pretrained",
+        "kind": kind,
         "max_length": max_length,
         "device": machine.device,
         "threads": machine.threads,
         "libraries": {name: environment.versions().get(name) for name in ("torch", "transformers", "timm")},
     }
+
+
+def _stages_log(stages: strategies.Stages | None, ready: _Ready) -> dict[str, Any]:
+    """Return the scores on the way through the stages, if there were several."""
+    if stages is None:
+        return {}
+    tested = [_main_score(ready.task, ready.kind, ready.part.test, outputs) for outputs in stages.outputs]
+    return {"stage_scores": tested, "stage_validation": stages.validation}
 
 
 def _checkpoint(spec: RunSpec, adapted: strategies.Adapted) -> dict[str, Any]:
@@ -146,40 +248,26 @@ def _checkpoint(spec: RunSpec, adapted: strategies.Adapted) -> dict[str, Any]:
     }
 
 
-def _counts(job: strategies.Job, scores: np.ndarray) -> dict[str, int]:
-    """Count rows, cut texts, and test rows whose scores are no finite numbers."""
-    failed = int((~np.isfinite(scores).all(axis=1)).sum())
+def _counts(part: Part, tested: Prepared, scores: Any) -> dict[str, int]:
+    """Count examples, cut ones, and tested ones whose scores are no finite numbers."""
+    failed = sum(not np.isfinite(np.asarray(row)).all() for row in scores)
     return {
-        "train": len(job.train),
-        "validation": len(job.validation),
-        "test": len(job.test),
-        "scored": len(job.test) - failed,
+        "train": len(part.train),
+        "validation": len(part.validation),
+        "test": len(tested),
+        "scored": len(tested) - failed,
         "failed": failed,
-        "truncated": sum(split.truncated for split in job.splits),
+        "truncated": sum(split.truncated for split in part.splits),
     }
 
 
-def _cost(seconds: float, adapted: strategies.Adapted) -> dict[str, float | int | None]:
-    """Return the cost; features that were stored count with what they once cost."""
-    reused = float(adapted.log.get("features_seconds", 0.0)) if adapted.log.get("features_stored") else 0.0
+def _cost(seconds: float, adapted: strategies.Adapted, tasks: int) -> dict[str, float | int | None]:
+    """Return the cost, shared by the tasks of a trunk; stored features count with what they once cost."""
+    reused = float(adapted.log.get("features_reused_seconds", 0.0))
     on_gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
     return {
-        "seconds": round(seconds + reused, 3),
-        "reused_seconds": round(reused, 3),
+        "seconds": round((seconds + reused) / tasks, 3),
+        "reused_seconds": round(reused / tasks, 3),
         "peak_memory_bytes": environment.peak_memory(),
         "peak_device_memory_bytes": on_gpu,
-    }
-
-
-def _columns(
-    task: TaskSpec, classes: tuple[str, ...], test: Prepared, predictions: np.ndarray, scores: np.ndarray
-) -> dict[str, list[Any]]:
-    """Return the per-example table: id, label, prediction, fp32 scores, and what it gives to the main metric."""
-    kind = kinds.get(task.kind)
-    return {
-        "id": test.ids,
-        "label": kind.shown(test.labels, classes),
-        "prediction": kind.shown(predictions, classes),
-        "scores": scores.tolist(),
-        "value": metrics.contributions(_main(task), test.labels, predictions).tolist(),
     }

@@ -12,6 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,32 @@ def cache_folder() -> Path:
     return Path(named) if named else Path.home() / ".cache" / "transfer-suite"
 
 
+IGNORED = -100
+"""The label of a token that starts no word."""
+
+AT_ONCE = 512
+"""Rows whose tokens' features are in memory at a time; of those only the words' stay."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Features of the words of rows, one behind the other: `values` fp32 [words, width], `counts` [n] a row."""
+
+    values: np.ndarray
+    counts: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> Words:
+        """Return the words of these rows, in that order."""
+        pieces = np.split(self.values, np.cumsum(self.counts)[:-1])
+        return Words(np.concatenate([pieces[row] for row in rows]), self.counts[rows])
+
+
 class Reader:
     """Features of one checkpoint, read from the store or computed by a model that is built on first need.
 
     Attributes:
         seconds: what computing the features cost, in this process or when they were stored.
+        reused_seconds: the part of it that was not spent now, since the features were stored.
         stored: whether all that was read so far was there already.
         params: number of parameters of the body, the head not counted.
     """
@@ -50,33 +72,59 @@ class Reader:
         self._build, self._pooling, self._collate, self._device = build, pooling, collate, device
         self._identity = identity
         self._model: Model | None = None
-        self.seconds, self.stored, self.params = 0.0, True, 0
+        self.seconds, self.reused_seconds, self.stored, self.params = 0.0, 0.0, True, 0
 
     def read(self, items: Sequence[dict[str, Any]], lengths: Sequence[int], ids: Sequence[str]) -> np.ndarray:
-        """Return the features of these rows, fp32 [n, width].
+        """Return the features of these rows, fp32 [n, width]; of rows with choices [n, choices, width].
 
         Raises:
             SuiteError: the cache cannot be written, or the checkpoint lacks the pooling.
         """
-        path = self._path(ids)
+        found = self._stored(self._pooling, ids, lambda: {"features": self._compute(self._pooling, items, lengths)})
+        return found["features"]
+
+    def read_words(self, items: Sequence[dict[str, Any]], lengths: Sequence[int], ids: Sequence[str]) -> Words:
+        """Return the features of these rows' words: of a word, those of its first token.
+
+        Raises:
+            SuiteError: the cache cannot be written.
+        """
+        found = self._stored("words", ids, lambda: self._compute_words(items, lengths))
+        return Words(found["features"], found["counts"])
+
+    def cost(self) -> dict[str, Any]:
+        """Return for the log what the features cost, how much of it earlier, and whether all of them were stored."""
+        return {
+            "features_seconds": self.seconds,
+            "features_reused_seconds": self.reused_seconds,
+            "features_stored": self.stored,
+        }
+
+    def _stored(
+        self, pooling: str, ids: Sequence[str], compute: Callable[[], dict[str, np.ndarray]]
+    ) -> dict[str, np.ndarray]:
+        path = self._path(pooling, ids)
         found = _load(path)
         if found is None:
             started = time.perf_counter()
-            features = self._compute(items, lengths)
-            found = features, time.perf_counter() - started, self.params
+            arrays = compute()
+            found = arrays, time.perf_counter() - started, self.params
             _save(path, *found)
             self.stored = False
-        features, seconds, self.params = found
+        else:
+            self.reused_seconds += found[1]
+        arrays, seconds, self.params = found
         self.seconds += seconds
-        return features
+        return arrays
 
-    def _path(self, ids: Sequence[str]) -> Path:
+    def _path(self, pooling: str, ids: Sequence[str]) -> Path:
         rows = hashlib.sha256("\n".join(ids).encode()).hexdigest()
-        address = {**self._identity, "rows": rows, "pooling": self._pooling, "semantics": SEMANTICS}
+        address = {**self._identity, "rows": rows, "pooling": pooling, "semantics": SEMANTICS}
         key = hashlib.sha256(canonical_json(address).encode()).hexdigest()
         return cache_folder() / "features" / key[:2] / f"{key}.safetensors"
 
-    def _compute(self, items: Sequence[dict[str, Any]], lengths: Sequence[int]) -> np.ndarray:
+    def _compute(self, pooling: str, items: Sequence[dict[str, Any]], lengths: Sequence[int]) -> Any:
+        """Return the model's features, for every token where the pooling is `tokens`."""
         if self._model is None:
             self._model = self._build().to(self._device)
             heads = tuple(f"{name}." for name in self._model.head)
@@ -86,32 +134,46 @@ class Reader:
 
         def pooled(batch: dict[str, Any]) -> Any:
             batch.pop("labels", None)
-            return model.features(self._pooling, **batch)
+            return model.features(pooling, **batch)
 
-        return map_batches(model, pooled, items, lengths, self._collate)
+        return map_batches(model, pooled, items, lengths, self._collate, per_token=pooling == "tokens")
+
+    def _compute_words(self, items: Sequence[dict[str, Any]], lengths: Sequence[int]) -> dict[str, np.ndarray]:
+        found = []
+        for start in range(0, len(items), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            tokens = self._compute("tokens", items[some], lengths[some])
+            found += [values[words(item)] for item, values in zip(items[some], tokens, strict=True)]
+        return {"features": np.concatenate(found), "counts": np.array([len(values) for values in found])}
 
 
-def _load(path: Path) -> tuple[np.ndarray, float, int] | None:
+def words(item: Mapping[str, Any]) -> np.ndarray:
+    """Return which tokens of an item start a word, bool [tokens]: those whose label is not ignored."""
+    starts: np.ndarray = np.asarray(item["labels"]) != IGNORED
+    return starts
+
+
+def _load(path: Path) -> tuple[dict[str, np.ndarray], float, int] | None:
     """Return what is stored, or None: a file that cannot be read counts as none and is made anew."""
     if not path.is_file():
         return None
     try:
         with safe_open(path, framework="np") as file:
             about = file.metadata()
-            features = file.get_tensor("features")
-            whole = about["digest"] == digest(features.tobytes())
-            return (features, float(about["seconds"]), int(about["params"])) if whole else None
+            arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
+            whole = about["digest"] == _digest(arrays)
+            return (arrays, float(about["seconds"]), int(about["params"])) if whole else None
     except (SafetensorError, KeyError, ValueError, TypeError):
         return None
 
 
-def _save(path: Path, features: np.ndarray, seconds: float, params: int) -> None:
+def _save(path: Path, arrays: dict[str, np.ndarray], seconds: float, params: int) -> None:
     """Write under another name and rename, so that a reader sees a whole file or none."""
-    about = {"seconds": repr(seconds), "params": str(params), "digest": digest(features.tobytes())}
+    about = {"seconds": repr(seconds), "params": str(params), "digest": _digest(arrays)}
     temporary = path.with_name(f"{path.stem}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(save({"features": features}, metadata=about))
+        temporary.write_bytes(save(arrays, metadata=about))
         temporary.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -120,3 +182,7 @@ def _save(path: Path, features: np.ndarray, seconds: float, params: int) -> None
             f"Features cannot be kept in {path.parent.parent}: {error.strerror}. Free some space, or name another "
             "folder in TRANSFER_SUITE_CACHE."
         ) from None
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    return digest(b"".join(arrays[name].tobytes() for name in sorted(arrays)))

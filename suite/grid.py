@@ -148,10 +148,12 @@ def check_data(specs: Sequence[RunSpec]) -> None:
     from suite import evaluation, metrics
 
     problems = []
-    for task, protocol in {t.name: (t, spec.protocol) for spec in specs for t in spec.tasks}.values():
+    for task, spec in {(t.name, one.resample): (t, one) for one in specs for t in one.tasks}.values():
         try:
-            metrics.check(task)
-            kinds.get(task.kind).check(task, evaluation.load_data(task, protocol))
+            kind = kinds.get(task.kind)
+            metrics.check(task, kind.target)
+            for rows in evaluation.load_rows(task, spec):
+                kind.check(task, rows)
         except SuiteError as error:
             problems.append(str(error))
     if problems:

@@ -26,6 +26,8 @@ POOLINGS = ("mean", "cls", "native")
 PREDICT_BATCH = 64
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Outputs = np.ndarray | list[np.ndarray]
+"""What a model gives for items, fp32: one array [n, k], or [tokens, k] an item where it answers for every token."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Model(nn.Module):
         super().__init__()
         self.loss: Loss = nn.functional.cross_entropy
 
-    def forward(self, labels: torch.Tensor | None = None, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(self, labels: torch.Tensor | None = None, **inputs: Any) -> dict[str, torch.Tensor]:
         """Return `logits`, and the mean `loss` over the batch where labels are given."""
         logits = self.logits(**inputs)
         if labels is None:
@@ -68,7 +70,15 @@ class Model(nn.Module):
         return {"loss": self.loss(logits.float(), labels), "logits": logits}
 
     def logits(self, **inputs: torch.Tensor) -> torch.Tensor:
-        """Return the head's output [n, k]."""
+        """Return the head's output [n, k], or [n, tokens, k]."""
+        raise AssertionError("each library has its own")
+
+    def recompute_activations(self) -> None:
+        """Keep only some activations in the forward pass and compute the others again in the backward pass.
+
+        Raises:
+            SuiteError: the architecture has no such way.
+        """
         raise AssertionError("each library has its own")
 
     def features(self, pooling: str, **inputs: torch.Tensor) -> torch.Tensor:
@@ -89,15 +99,32 @@ class TransformersModel(Model):
         )
 
     def logits(self, **inputs: torch.Tensor) -> torch.Tensor:
-        """Return the head's output [n, k]."""
-        logits: torch.Tensor = self.net(**inputs).logits
-        return logits
+        """Return the head's output [n, k], or [n, tokens, k]."""
+        return head_output(self.net(**inputs))
+
+    def recompute_activations(self) -> None:
+        """Turn on gradient checkpointing."""
+        try:
+            self.net.gradient_checkpointing_enable({"use_reentrant": False})
+        except ValueError as error:
+            raise _no_recomputing() from error
 
     def features(self, pooling: str, **inputs: torch.Tensor) -> torch.Tensor:
-        """Return features [n, width]: `mean` over real tokens, `cls` the first one, `native` the body's own."""
+        """Return features [n, width]: `mean` over real tokens, `cls` the first one, `native` the body's own.
+
+        `tokens` are those of every token [n, tokens, width]. Of choices [n, choices, tokens] each has its own
+        features [n, choices, width].
+        """
+        if "input_ids" in inputs and inputs["input_ids"].dim() == 3:
+            n, choices = inputs["input_ids"].shape[:2]
+            flat = {name: value.flatten(0, 1) for name, value in inputs.items()}
+            found = self.features(pooling, **flat)
+            return found.reshape(n, choices, *found.shape[1:])
         if pooling == "native":
             return self._native(**inputs)
         hidden: torch.Tensor = self.net.base_model(**inputs).last_hidden_state
+        if pooling == "tokens":
+            return hidden
         if pooling == "cls":
             if "pixel_values" in inputs and (hidden.dim() == 4 or not self._has_cls()):
                 raise _no_cls()
@@ -150,6 +177,13 @@ class TimmModel(Model):
         logits: torch.Tensor = self.net(inputs["pixel_values"])
         return logits
 
+    def recompute_activations(self) -> None:
+        """Turn on gradient checkpointing."""
+        try:
+            self.net.set_grad_checkpointing(True)
+        except (AttributeError, AssertionError) as error:
+            raise _no_recomputing() from error
+
     def features(self, pooling: str, **inputs: torch.Tensor) -> torch.Tensor:
         """Return features [n, width]: `native` as timm's classifier sees them, else over the feature map."""
         hidden: torch.Tensor = self.net.forward_features(inputs["pixel_values"])
@@ -164,6 +198,20 @@ class TimmModel(Model):
         if hidden.dim() == 4:
             return hidden.mean((1, 2) if getattr(self.net, "output_fmt", "NCHW") == "NHWC" else (2, 3))
         return hidden[:, getattr(self.net, "num_prefix_tokens", int(has_cls)) :].mean(1)
+
+
+def head_output(out: Any) -> torch.Tensor:
+    """Return a head's one tensor; the two of a span head become the last axis: start and end [n, tokens, 2]."""
+    if "start_logits" in out:
+        return torch.stack([out.start_logits, out.end_logits], dim=-1)
+    logits: torch.Tensor = out.logits
+    return logits
+
+
+def _no_recomputing() -> SuiteError:
+    return SuiteError(
+        "This architecture cannot recompute its activations; use a protocol without activation_checkpointing."
+    )
 
 
 def _no_cls() -> SuiteError:
@@ -292,20 +340,46 @@ def map_batches(
     items: Sequence[dict[str, Any]],
     lengths: Sequence[int],
     collate: Callable[[list[dict[str, Any]]], dict[str, Any]],
-) -> np.ndarray:
-    """Return `function(batch)` for all items, fp32 [n, ...], batched by length, in the items' order."""
+    per_token: bool = False,
+) -> Outputs:
+    """Return `function(batch)` for all items, fp32, batched by length, in the items' order.
+
+    That is an array [n, ...], or where the function answers for every token a list of [tokens, ...].
+    A batch that does not fit into memory is cut in half; a row's numbers do not depend on the others'.
+    """
     device = next(model.parameters()).device
     model.eval()
     order = sorted(range(len(items)), key=lambda row: lengths[row])
-    parts = []
+    found: list[np.ndarray] = []
+    size = PREDICT_BATCH
     with torch.inference_mode():
-        for start in range(0, len(order), PREDICT_BATCH):
-            batch = collate([items[row] for row in order[start : start + PREDICT_BATCH]])
-            parts.append(function({k: v.to(device) for k, v in batch.items()}).float().cpu().numpy())
-    stacked = np.concatenate(parts)
-    result = np.empty_like(stacked)
-    result[order] = stacked
-    return result
+        while len(found) < len(order):
+            batch = collate([items[row] for row in order[len(found) : len(found) + size]])
+            try:
+                out = function({k: v.to(device) for k, v in batch.items()}).float().cpu().numpy()
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or size == 1:
+                    raise
+                size //= 2
+                continue
+            found.extend(rows_of(out, batch, per_token))
+    result: list[Any] = [None] * len(order)
+    for row, values in zip(order, found, strict=True):
+        result[row] = values
+    return result if per_token else np.stack(result)
+
+
+def rows_of(out: np.ndarray, batch: dict[str, Any], per_token: bool) -> list[np.ndarray]:
+    """Return one array a row of a batch; of those for every token, the padding's are left out."""
+    if not per_token:
+        return list(out)
+    masks = batch["attention_mask"].cpu().numpy().astype(bool)
+    return [values[mask] for values, mask in zip(out, masks, strict=True)]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, on the GPU or the CPU."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,15 +1,22 @@
-"""What a request comes to: pinned RunSpecs, one a (checkpoint, task, strategy, seed)."""
+"""What a request comes to: pinned RunSpecs, one a (checkpoint, task or tasks, strategy, seed, fold)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from suite import hub, kinds, strategies, tasks
-from suite.spec import CheckpointRef, Protocol, RunSpec, SuiteError, TaskSpec
+from pydantic import ValidationError
+
+from suite import hub, kinds, resampling, strategies, tasks
+from suite.spec import CheckpointRef, Mixture, Protocol, RunSpec, SuiteError, TaskSpec, unknown
 
 T = TypeVar("T")
+WordT = TypeVar("WordT")
+
+
+JOINT = "multitask"
+"""A word for `full` with a shared trunk."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,16 @@ class Request:
     resample: str = "holdout"
     offline: bool = False
     allow_unpinned: bool = False
+    joint: bool = False
+    mixture: Mixture | None = None
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A strategy, and whether the tasks share a trunk under it."""
+
+    strategy: str
+    joint: bool
 
 
 def plan(request: Request) -> list[RunSpec]:
@@ -39,9 +56,8 @@ def plan(request: Request) -> list[RunSpec]:
     protocol = _gather(problems, [request.protocol], tasks.load_protocol)
     chosen = _gather(problems, request.tasks, lambda word: _tasks(word, request))
     checkpoints = _gather(problems, request.models, lambda word: _checkpoint(word, request))
-    known = _gather(problems, request.strategies, lambda name: (strategies.get(name), name)[1])
-    if request.resample != "holdout":
-        problems.append(SuiteError(f"--resample is '{request.resample}'; this version evaluates by holdout."))
+    ways = list(dict.fromkeys(_gather(problems, request.strategies, lambda word: _way(word, request))))
+    _gather(problems, [request.resample], resampling.parse)
     if request.seeds is not None and request.seeds < 1:
         problems.append(SuiteError(f"--seeds is {request.seeds}; expected at least 1."))
     for what, words in (
@@ -51,20 +67,95 @@ def plan(request: Request) -> list[RunSpec]:
     ):
         if not words:
             problems.append(SuiteError(f"No {what} is given."))
+    _gather(problems, [chosen], _one_each)
+    _raise(problems)
+    flat = _one_each(chosen)
+    _gather(problems, ways, lambda way: _check_way(way, flat, request))
+    _raise(problems)
+    pairs = _pairs(list(dict.fromkeys(checkpoints)), flat)
+    return [spec for group, way in _groups(pairs, ways) for spec in _runs(group, way, protocol[0], request)]
+
+
+def _raise(problems: list[SuiteError]) -> None:
     if problems:
         raise SuiteError("\n".join(dict.fromkeys(str(problem) for problem in problems)))
-    flat = {task.name: task for group in chosen for task in group}
-    pairs = _pairs(list(dict.fromkeys(checkpoints)), list(flat.values()))
-    seeds = range(request.seeds or protocol[0].seeds)
-    return [
-        _run(pair, name, protocol[0], request.resample, seed)
-        for pair in pairs
-        for name in dict.fromkeys(known)
-        for seed in seeds
-    ]
 
 
-def _gather(problems: list[SuiteError], words: Iterable[str], read: Callable[[str], T]) -> list[T]:
+def _way(word: str, request: Request) -> _Way:
+    name = "full" if word == JOINT else word
+    strategies.get(name)
+    return _Way(name, request.joint or word == JOINT)
+
+
+def _one_each(chosen: list[list[TaskSpec]]) -> list[TaskSpec]:
+    """Return the tasks, each once.
+
+    Raises:
+        SuiteError: one name means two different tasks.
+    """
+    found: dict[str, TaskSpec] = {}
+    for task in (task for group in chosen for task in group):
+        known = found.setdefault(task.name, task)
+        if known != task:
+            fields = [f for f in TaskSpec.model_fields if f not in ("file", "lines")]
+            field = next(f for f in fields if getattr(known, f) != getattr(task, f))
+            raise SuiteError(
+                f"The name '{task.name}' means two different tasks: their {field} differ "
+                f"({known.file}: {getattr(known, field)}; {task.file}: {getattr(task, field)}). "
+                "Name one of them, or give the other a name of its own."
+            )
+    return list(found.values())
+
+
+def _check_way(way: _Way, chosen: list[TaskSpec], request: Request) -> None:
+    """Refuse what a strategy cannot do, before anything runs.
+
+    Raises:
+        SuiteError: it cannot share a trunk, fit a task's targets or work on data cut so.
+    """
+    strategy = strategies.get(way.strategy)
+    cut = resampling.parse(request.resample).name
+    if cut not in strategy.resamples:
+        able = [name for name in strategies.names() if cut in strategies.get(name).resamples]
+        raise SuiteError(
+            f"{way.strategy} does not work with --resample {request.resample}; it takes "
+            f"{', '.join(strategy.resamples)}. {', '.join(able)} take {cut}."
+        )
+    for task in chosen:
+        if strategy.targets and kinds.get(task.kind).target not in strategy.targets:
+            raise SuiteError(f"{way.strategy} cannot be asked of {task.name} ({task.kind}): {strategy.instead}.")
+    if way.joint:
+        _check_joint(way, chosen, request)
+    elif request.mixture:
+        raise SuiteError("How tasks mix (--sampling, --weights, --tasks-per-step) is said of --joint; add it.")
+
+
+def _check_joint(way: _Way, chosen: list[TaskSpec], request: Request) -> None:
+    names = {task.name for task in chosen}
+    if not strategies.get(way.strategy).joint:
+        able = [name for name in strategies.names() if strategies.get(name).joint]
+        raise SuiteError(f"{way.strategy} trains no trunk that tasks could share; --joint goes with {', '.join(able)}.")
+    if request.resample != "holdout":
+        raise SuiteError(f"--joint with --resample {request.resample}: tasks that share a trunk are held out only.")
+    modalities = {kinds.get(task.kind).modality: task.name for task in chosen}
+    if len(modalities) > 1:
+        (one, a), (other, b) = modalities.items()
+        raise SuiteError(f"{a} gives {one}s and {b} gives {other}s; tasks that share a trunk give the same.")
+    if len(names) < 2:
+        raise SuiteError(f"--joint with the task {', '.join(names)} alone; expected at least two tasks.")
+    _check_mixture(request.mixture or Mixture(), names)
+
+
+def _check_mixture(mixture: Mixture, names: set[str]) -> None:
+    for what, given in (("--sampling", mixture.rates), ("--weights", mixture.weights)):
+        for name in given:
+            if name not in names:
+                raise SuiteError(f"{what}: {unknown('task', name, names)}")
+    if mixture.sampling == "rates" and names - mixture.rates.keys():
+        raise SuiteError(f"--sampling gives no rate for {', '.join(sorted(names - mixture.rates.keys()))}.")
+
+
+def _gather(problems: list[SuiteError], words: Iterable[WordT], read: Callable[[WordT], T]) -> list[T]:
     """Read every word; put what is wrong with some aside, so that all of it can be told at once."""
     found = []
     for word in words:
@@ -116,14 +207,80 @@ def _pairs(checkpoints: list[CheckpointRef], chosen: list[TaskSpec]) -> list[tup
     return pairs
 
 
-def _run(pair: tuple[CheckpointRef, TaskSpec], strategy: str, protocol: Protocol, resample: str, seed: int) -> RunSpec:
-    checkpoint, task = pair
-    return RunSpec(
-        checkpoint=checkpoint,
-        tasks=(task,),
-        strategy=strategy,
-        settings=strategies.settings(strategy, kinds.get(task.kind).modality, protocol),
-        protocol=protocol,
-        resample=resample,
-        seed=seed,
-    )
+def _groups(
+    pairs: list[tuple[CheckpointRef, TaskSpec]], ways: list[_Way]
+) -> Iterator[tuple[tuple[CheckpointRef, tuple[TaskSpec, ...]], _Way]]:
+    """Yield what each run is about: a checkpoint and one task, or all of its tasks where they share a trunk.
+
+    The tasks of a trunk stand in the order of their names: who is named first makes no other mixture.
+    """
+    for checkpoint, task in pairs:
+        for way in ways:
+            if not way.joint:
+                yield (checkpoint, (task,)), way
+    for checkpoint in dict.fromkeys(checkpoint for checkpoint, _ in pairs):
+        together = sorted((task for of, task in pairs if of == checkpoint), key=lambda task: task.name)
+        for way in ways:
+            if way.joint:
+                yield (checkpoint, tuple(together)), way
+
+
+def _runs(
+    group: tuple[CheckpointRef, tuple[TaskSpec, ...]], way: _Way, protocol: Protocol, request: Request
+) -> Iterator[RunSpec]:
+    """Yield one run a seed and fold."""
+    checkpoint, together = group
+    settings = strategies.settings(way.strategy, checkpoint.modality, protocol)
+    noisy = strategies.get(way.strategy).seeded or checkpoint.init == "random"
+    whole = resampling.parse(request.resample).name == "loo"  # every row is left out once: nothing is drawn
+    seeds = (request.seeds or protocol.seeds) if noisy and not whole else 1
+    for seed in range(seeds):
+        for fold in range(resampling.folds(request.resample)):
+            yield RunSpec(
+                checkpoint=checkpoint,
+                tasks=together,
+                strategy=way.strategy,
+                settings=settings,
+                protocol=protocol,
+                resample=request.resample,
+                fold=fold,
+                mixture=(request.mixture or Mixture()) if way.joint else None,
+                seed=seed,
+            )
+
+
+def parse_mixture(sampling: str | None, weights: str | None, tasks_per_step: int | None) -> Mixture | None:
+    """Return the mixture that words say: `uniform`, `temperature:2`, `a=0.7,b=0.3`; None where nothing is said.
+
+    Raises:
+        SuiteError: the words are none of these.
+    """
+    if sampling is None and weights is None and tasks_per_step is None:
+        return None
+    said: dict[str, Any] = {"weights": _numbers("--weights", weights)} if weights else {}
+    if tasks_per_step is not None:
+        said["tasks_per_step"] = tasks_per_step
+    name, _, value = (sampling or "proportional").partition(":")
+    if "=" in name:
+        said |= {"sampling": "rates", "rates": _numbers("--sampling", name)}
+    else:
+        said |= {"sampling": name} | ({"temperature": _number("--sampling", value)} if value else {})
+    try:
+        return Mixture(**said)
+    except ValidationError:
+        raise SuiteError(
+            f"--sampling is '{sampling}', --weights '{weights}', --tasks-per-step {tasks_per_step}; expected "
+            "proportional, uniform, temperature:T or TASK=RATE,..., and numbers above 0."
+        ) from None
+
+
+def _numbers(option: str, text: str) -> dict[str, float]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    return {name.strip(): _number(option, value) for name, _, value in pairs}
+
+
+def _number(option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise SuiteError(f"{option}: '{text}' is no number; expected for example TASK=0.5.") from None

@@ -121,7 +121,7 @@ class TaskSpec(Strict):
     description: str = ""
     dataset: DatasetRef
     splits: Splits = Splits()
-    columns: dict[str, str]
+    columns: dict[str, str | tuple[str, ...]]
     labels: tuple[str, ...] | None = None
     metrics: tuple[str, ...] = ()
     main: str | None = None
@@ -193,6 +193,7 @@ class Protocol(Strict):
     max_grad_norm: float = Field(default=1.0, gt=0)
     precision: Literal["fp32", "bf16"] = "fp32"
     max_length: int = Field(default=128, ge=8)
+    activation_checkpointing: bool = False
     settings: dict[str, dict[str, JsonValue]] = {}
 
 
@@ -211,8 +212,28 @@ class CheckpointRef(Strict):
         return self.name if self.init == "pretrained" else f"{self.name} (random init)"
 
 
+class Mixture(Strict):
+    """How tasks that share a trunk take turns.
+
+    A task's share of the batches is `proportional` to what it trains alone, `uniform`, proportional to
+    that to the power of 1/`temperature` (mT5, arXiv 2010.11934, section 3.1), or as `rates` say.
+    `weights` multiply the tasks' losses. Each optimiser step accumulates `tasks_per_step` batches, each
+    of one task.
+    """
+
+    sampling: Literal["proportional", "uniform", "temperature", "rates"] = "proportional"
+    temperature: float = Field(default=1.0, gt=0)
+    rates: dict[str, Annotated[float, Field(gt=0)]] = {}
+    weights: dict[str, Annotated[float, Field(gt=0)]] = {}
+    tasks_per_step: int = Field(default=1, ge=1)
+
+
 class RunSpec(Strict):
-    """Everything that could move a number, and nothing else."""
+    """Everything that could move a number, and nothing else.
+
+    Several tasks share one trunk, as `mixture` says. `fold` counts the parts that `resample` cuts the
+    data into: the fold that is tested on, the bootstrap replicate, the sub-task.
+    """
 
     semantics: int = SEMANTICS
     checkpoint: CheckpointRef
@@ -221,6 +242,8 @@ class RunSpec(Strict):
     settings: dict[str, JsonValue]
     protocol: Protocol
     resample: str = "holdout"
+    fold: int = Field(default=0, ge=0)
+    mixture: Mixture | None = None
     seed: int = Field(ge=0)
 
     def key(self, task: str | None = None) -> str:
@@ -236,8 +259,12 @@ class RunSpec(Strict):
 
     def seeds(self) -> dict[str, int]:
         """Return one independent 32-bit seed a role, so that roles never collide by arithmetic."""
-        names = "+".join(task.name for task in self.tasks)
+        names = "+".join(task.name for task in self.tasks) + (f"#{self.fold}" if self.fold else "")
         return {role: _seed(self.seed, role, names, self.strategy) for role in SEED_ROLES}
+
+    def resample_seed(self) -> int:
+        """Return the seed that cuts the data, the same for every checkpoint and strategy."""
+        return _seed(self.seed, "resample", "", "")
 
 
 SEED_ROLES = ("init", "order", "augmentation", "dropout", "split")

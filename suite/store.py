@@ -41,6 +41,7 @@ _TABLE = pa.schema(
         ("value", pa.float64()),
     ]
 )
+_CLUSTER = pa.field("cluster", pa.string())
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ class Store:
             SuiteError: the store cannot be written.
         """
         table = io.BytesIO()
-        pq.write_table(pa.table(result.columns, schema=_TABLE), table, compression="zstd")
+        schema = _TABLE.append(_CLUSTER) if "cluster" in result.columns else _TABLE
+        pq.write_table(pa.table(result.columns, schema=schema), table, compression="zstd")
         try:
             return self._put(result.record, table.getvalue(), again)
         except OSError as error:

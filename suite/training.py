@@ -1,14 +1,17 @@
 """The door to Trainer: train a model on a mixture of tasks, and predict with it.
 
-One task is a mixture of one. The order of the rows is ours (`row_order`), made before training from
-its own seed, so that a hand-written loop over the same batches gives the same weights.
+One task is a mixture of one. The order of the batches is ours (`suite.batches`), made before training
+from its own seed, so that a hand-written loop over the same batches gives the same weights. A batch is
+one task's. Where it does not fit into memory it is cut into micro-batches, whose gradients add up.
 """
 
 from __future__ import annotations
 
+import gc
+import itertools
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,11 +21,9 @@ from torch import nn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 
-from suite.models import PREDICT_BATCH, Model, map_batches
-from suite.spec import Protocol, SuiteError
-
-GROUP = 32
-"""Rows are sorted by length inside windows of this many batches."""
+from suite import batches, micro
+from suite.models import PREDICT_BATCH, Model, Outputs, is_out_of_memory, map_batches, rows_of
+from suite.spec import Mixture, Protocol, SuiteError
 
 Collate = Callable[[list[dict[str, Any]]], dict[str, Any]]
 Progress = Callable[[dict[str, Any]], None]
@@ -30,13 +31,14 @@ Progress = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Part:
-    """One task's share of a mixture, as kinds prepare it, and how its validation logits are scored."""
+    """One task's share of a mixture, as kinds prepare it, and how its validation outputs are scored."""
 
     train: Sequence[dict[str, Any]]
     train_lengths: Sequence[int]
     validation: Sequence[dict[str, Any]]
     collate: Collate
-    score: Callable[[np.ndarray], float]
+    score: Callable[[Outputs], float]
+    per_token: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Setting:
-    """Around a training: seeds by role (`order` and `dropout` are used), the device, whom to tell."""
+    """Around a training: seeds by role (`order` and `dropout` are used), the device, whom to tell, how tasks mix."""
 
     seeds: Mapping[str, int]
     device: str
     progress: Progress
+    mixture: Mixture = field(default_factory=Mixture)
 
 
 @dataclass
@@ -68,40 +71,9 @@ class Fit:
     log: dict[str, Any] = field(default_factory=dict)
 
 
-def steps_of(protocol: Protocol, rows: int) -> int:
-    """Return the number of optimiser steps that a protocol spends on so many training rows."""
-    steps = math.ceil(protocol.budget.epochs * rows / protocol.batch)
-    return max(protocol.budget.min_steps, min(protocol.budget.max_steps, steps))
-
-
-def row_order(lengths: Sequence[int], batch: int, steps: int, seed: int) -> list[list[int]]:
-    """Return `steps` batches of row numbers: shuffled epochs, rows of like length side by side.
-
-    Epochs follow each other without a gap, so that every batch is full and every row is seen once
-    before any is seen again.
-    """
-    generator = np.random.default_rng(seed)
-    stream: list[int] = []
-    while len(stream) < steps * batch:
-        stream.extend(_epoch(lengths, batch, -len(stream) % batch, generator))
-    return [stream[start : start + batch] for start in range(0, steps * batch, batch)]
-
-
-def _epoch(lengths: Sequence[int], batch: int, gap: int, generator: np.random.Generator) -> list[int]:
-    """Return every row once: `gap` rows that fill up the batch before, batches of like length, and what is left."""
-    rows: list[int] = generator.permutation(len(lengths)).tolist()
-    end = gap + max(0, len(rows) - gap) // batch * batch
-    order = rows[:gap]
-    for start in range(gap, end, batch * GROUP):
-        window = sorted(rows[start : min(end, start + batch * GROUP)], key=lambda row: lengths[row])
-        group = [window[i : i + batch] for i in range(0, len(window), batch)]
-        order.extend(row for i in generator.permutation(len(group)) for row in group[i])
-    return order + rows[end:]
-
-
 def fit(
     build: Callable[[], Model],
-    part: Part,
+    parts: Mapping[str, Part],
     recipe: Recipe,
     protocol: Protocol,
     setting: Setting,
@@ -110,19 +82,21 @@ def fit(
 
     Args:
         build: makes a fresh, adapted model; called once a learning rate, equal every time.
-        part: the task's prepared rows.
+        parts: each task's prepared rows. Of several, the model takes `task` with each batch, and the best
+            is that with the highest mean over the tasks of their validation scores.
         recipe: the strategy's own settings for the optimiser.
         protocol: budget, schedule, selection and precision.
         setting: the seeds, the device and whom to tell how it goes.
 
     Raises:
-        SuiteError: the loss is no finite number under every learning rate.
+        SuiteError: the loss is no finite number under every learning rate, or one row does not fit into memory.
     """
     best: Fit | None = None
     tried = []
+    size = protocol.batch
     for multiple in protocol.selection.learning_rates:
         scaled = replace(recipe, learning_rate=recipe.learning_rate * multiple)
-        one = _fit_once(build(), part, scaled, protocol, setting)
+        one, size = _fit_in_memory(build, parts, scaled, protocol, setting, size)
         told = {k: one.log[k] for k in ("learning_rate", "validation", "loss")}
         tried.append({k: v if math.isfinite(v) else None for k, v in told.items()})
         if math.isfinite(one.log["loss"]) and (best is None or one.log["validation"] > best.log["validation"]):
@@ -132,47 +106,130 @@ def fit(
     return Fit(best.model, best.log | {"tried": tried})
 
 
-def _fit_once(model: Model, part: Part, recipe: Recipe, protocol: Protocol, setting: Setting) -> Fit:
-    steps = steps_of(protocol, len(part.train))
-    batches = row_order(part.train_lengths, protocol.batch, steps, setting.seeds["order"])
-    watch = _Watch(model, setting.progress, steps, protocol.selection.looks)
+def _fit_in_memory(
+    build: Callable[[], Model],
+    parts: Mapping[str, Part],
+    recipe: Recipe,
+    protocol: Protocol,
+    setting: Setting,
+    size: int,
+) -> tuple[Fit, int]:
+    """Train with micro-batches of at most `size` rows, halved as often as memory runs out; return the size too."""
+    while True:
+        try:
+            return _fit_once(build(), parts, recipe, protocol, setting, size), size
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = str(error).splitlines()[0]
+        if size == 1:
+            raise SuiteError(
+                f"Not even one row fits into memory ({reason}). Use a protocol with a smaller max_length or with "
+                "activation_checkpointing: true."
+            )
+        if sees_whole_batches(build(), recipe):
+            raise SuiteError(
+                f"A batch of {size} does not fit into memory, and the batch normalisation of this checkpoint would "
+                "give other numbers on smaller ones. Use activation_checkpointing: true, or a protocol with a "
+                "smaller batch."
+            )
+        size //= 2
+        gc.collect()
+        if setting.device == "cuda":
+            torch.cuda.empty_cache()
+
+
+def sees_whole_batches(model: nn.Module, recipe: Recipe) -> bool:
+    """Return whether a row's numbers depend on the other rows of its batch: BatchNorm in training."""
+    norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+    return norms and not recipe.freeze_batch_norm
+
+
+def _fit_once(
+    model: Model, parts: Mapping[str, Part], recipe: Recipe, protocol: Protocol, setting: Setting, size: int
+) -> Fit:
+    lengths = {task: part.train_lengths for task, part in parts.items()}
+    plan = batches.plan(lengths, protocol, setting.seeds["order"], setting.mixture)
+    watch = _Watch(model, setting.progress, plan.steps, protocol.selection.looks)
+    if protocol.activation_checkpointing:
+        model.recompute_activations()
     with tempfile.TemporaryDirectory(prefix="transfer-suite-") as folder:
         trainer = _Trainer(
             model=model,
-            args=_arguments(folder, protocol, recipe, steps, setting),
-            train_dataset=part.train,
-            eval_dataset=part.validation,
-            data_collator=part.collate,
-            compute_metrics=lambda seen: {"score": part.score(_array(seen.predictions))},
+            args=_arguments(folder, protocol, recipe, plan, setting),
+            train_dataset=_rows({task: part.train for task, part in parts.items()}),
+            data_collator=_collate(parts),
             callbacks=[watch],
         )
-        trainer.batches, trainer.recipe = batches, recipe
+        trainer.plan, trainer.recipe, trainer.parts, trainer.size = plan, recipe, parts, size
+        trainer.model_accepts_loss_kwargs = False  # our losses are means over rows already
         trainer.remove_callback(PrinterCallback)
         result = trainer.train()
     watch.restore()
+    seen = {task: n * protocol.batch for task, n in plan.shares.items()}
     return Fit(
         model,
         {
             "learning_rate": recipe.learning_rate,
-            "steps": steps,
-            "samples_seen": steps * protocol.batch,
-            "effective_batch": protocol.batch,
-            "micro_batch": protocol.batch,
-            "accumulation": 1,
+            "steps": plan.steps,
+            "samples_seen": sum(seen.values()),
+            "effective_batch": protocol.batch * plan.accumulation,
+            "micro_batch": size,
+            "accumulation": math.ceil(protocol.batch / size) * plan.accumulation,
             "loss": float(result.training_loss),
             "best_step": watch.best_step,
             "validation": watch.best_score,
             "curve": watch.curve,
+            **({"samples_by_task": seen, "validation_by_task": watch.best_scores} if len(parts) > 1 else {}),
         },
     )
 
 
-def _arguments(folder: str, protocol: Protocol, recipe: Recipe, steps: int, setting: Setting) -> TrainingArguments:
+def _rows(items: Mapping[str, Sequence[dict[str, Any]]]) -> Sequence[Any]:
+    """Return the rows of one task as they are; of several one behind the other, each with its task's name."""
+    if len(items) == 1:
+        return next(iter(items.values()))
+    return _Chained(items)
+
+
+class _Chained(Sequence[Any]):
+    """Rows of several tasks behind each other; a row is (task, item)."""
+
+    def __init__(self, items: Mapping[str, Sequence[dict[str, Any]]]) -> None:
+        self._tasks, self._items = list(items), list(items.values())
+        self._ends = list(itertools.accumulate(len(rows) for rows in self._items))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, row: Any) -> Any:
+        place = next(i for i, end in enumerate(self._ends) if row < end)
+        start = self._ends[place] - len(self._items[place])
+        return self._tasks[place], self._items[place][row - start]
+
+
+def _collate(parts: Mapping[str, Part]) -> Callable[[list[Any]], dict[str, Any]]:
+    """Return what makes a batch of rows as `_rows` gives them."""
+    if len(parts) == 1:
+        return next(iter(parts.values())).collate
+
+    def batch(rows: list[Any]) -> dict[str, Any]:
+        (task,) = {task for task, _ in rows}
+        return {**parts[task].collate([item for _, item in rows]), "task": task}
+
+    return batch
+
+
+def _arguments(
+    folder: str, protocol: Protocol, recipe: Recipe, plan: batches.Plan, setting: Setting
+) -> TrainingArguments:
     """Return Trainer's arguments: nothing saved, nothing reported, looks at the validation split only."""
+    steps = plan.steps
     arguments = TrainingArguments(
         output_dir=folder,
         per_device_train_batch_size=protocol.batch,
         per_device_eval_batch_size=PREDICT_BATCH,
+        gradient_accumulation_steps=plan.accumulation,
         max_steps=steps,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type=protocol.schedule,
@@ -182,8 +239,7 @@ def _arguments(folder: str, protocol: Protocol, recipe: Recipe, steps: int, sett
         bf16=protocol.precision == "bf16",
         use_cpu=setting.device == "cpu",
         seed=setting.seeds["dropout"],
-        eval_strategy="steps",
-        eval_steps=steps,  # _Watch asks for the looks before the last
+        eval_strategy="no",  # _Watch asks for the looks
         save_strategy="no",
         logging_strategy="steps",
         logging_steps=max(1, steps // 20),
@@ -202,10 +258,10 @@ def _arguments(folder: str, protocol: Protocol, recipe: Recipe, steps: int, sett
 class _Order(torch.utils.data.Sampler[int]):
     """Row numbers as they stand in the batches made beforehand."""
 
-    def __init__(self, batches: list[list[int]]) -> None:
-        self._rows = [row for batch in batches for row in batch]
+    def __init__(self, rows: list[int]) -> None:
+        self._rows = rows
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Any:
         return iter(self._rows)
 
     def __len__(self) -> int:
@@ -213,13 +269,51 @@ class _Order(torch.utils.data.Sampler[int]):
 
 
 class _Trainer(Trainer):
-    """Trainer with our row order, a faster head and, where asked, BatchNorm at rest."""
+    """Trainer with our row order, a faster head, micro-batches and, where asked, BatchNorm at rest."""
 
-    batches: list[list[int]]
+    plan: batches.Plan
     recipe: Recipe
+    parts: Mapping[str, Part]
+    size: int
+    share = 1.0
 
     def _get_train_sampler(self, train_dataset: Any = None) -> _Order:
-        return _Order(self.batches)
+        return _Order(self.plan.rows)
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Run a batch forward and backward, in micro-batches where the whole does not fit."""
+        if micro.rows_of(inputs) <= self.size:
+            return super().training_step(model, inputs, *args, **kwargs)
+        losses = []
+        for piece in micro.pieces(inputs, self.size, self.args.device):
+            self.share = piece.share
+            with piece.noise():
+                losses.append(super().training_step(model, piece.inputs, *args, **kwargs))
+        self.share = 1.0
+        return torch.stack(losses).sum()
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Score every task on its validation rows; the whole mixture's score is their mean."""
+        scores = {task: part.score(self._outputs(task, part)) for task, part in self.parts.items()}
+        found = {"eval_score": float(np.mean(list(scores.values()))), **scores}
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
+        return found
+
+    def _outputs(self, task: str, part: Part) -> Outputs:
+        """Return the outputs for a task's validation rows, through Trainer's own loader and precision."""
+        rows: list[np.ndarray] = []
+        self.data_collator = part.collate
+        told = {"task": task} if len(self.parts) > 1 else {}
+        model: Any = self.model
+        model.eval()
+        with torch.no_grad():
+            for batch in self.get_eval_dataloader(part.validation):  # type: ignore[arg-type]
+                inputs: Any = self._prepare_inputs(batch)
+                inputs.pop("labels", None)
+                with self.compute_loss_context_manager():
+                    out = model(**inputs, **told)["logits"]
+                rows.extend(rows_of(out.float().cpu().numpy(), inputs, part.per_token))
+        return rows if part.per_token else np.stack(rows)
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         if self.optimizer is None:
@@ -231,7 +325,7 @@ class _Trainer(Trainer):
         if self.recipe.freeze_batch_norm and model.training:  # Trainer calls train() before every step
             rest_batch_norm(model)
         outputs = model(**inputs)
-        return (outputs["loss"], outputs) if kwargs.get("return_outputs") else outputs["loss"]
+        return outputs["loss"] * self.share if self.share != 1.0 else outputs["loss"]
 
 
 def rest_batch_norm(model: nn.Module) -> None:
@@ -268,6 +362,7 @@ class _Watch(TrainerCallback):
         self._looks = {math.ceil(steps * (look + 1) / looks) for look in range(looks)}
         self._best: dict[str, torch.Tensor] = {}
         self.best_score, self.best_step = -math.inf, 0
+        self.best_scores: dict[str, float] = {}
         self.curve: list[dict[str, float]] = []
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -284,9 +379,10 @@ class _Watch(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any = None, **kwargs: Any
     ) -> None:
         score = float(metrics["eval_score"])
+        by_task = {task: value for task, value in metrics.items() if task != "eval_score"}
         self.curve.append({"step": state.global_step, "validation": score})
         if score > self.best_score:
-            self.best_score, self.best_step = score, state.global_step
+            self.best_score, self.best_step, self.best_scores = score, state.global_step, by_task
             self._best = {name: value.detach().clone() for name, value in self._moving().items()}
 
     def _moving(self) -> dict[str, torch.Tensor]:
@@ -302,16 +398,19 @@ class _Watch(TrainerCallback):
                     value.copy_(self._best[name])
 
 
-def predict(model: nn.Module, items: Sequence[dict[str, Any]], lengths: Sequence[int], collate: Collate) -> np.ndarray:
-    """Return the logits of every item, fp32 [n, k], in the items' order."""
+def predict(
+    model: nn.Module,
+    items: Sequence[dict[str, Any]],
+    lengths: Sequence[int],
+    part: Part,
+    task: str | None = None,
+) -> Outputs:
+    """Return the outputs of every item in the items' order; `task` names the head of a shared model."""
+    told: dict[str, Any] = {"task": task} if task else {}
 
     def logits(batch: dict[str, torch.Tensor]) -> torch.Tensor:
         inputs = {name: value for name, value in batch.items() if name != "labels"}
-        out: torch.Tensor = model(**inputs)["logits"]
+        out: torch.Tensor = model(**inputs, **told)["logits"]
         return out
 
-    return map_batches(model, logits, items, lengths, collate)
-
-
-def _array(predictions: Any) -> np.ndarray:
-    return np.asarray(predictions[0] if isinstance(predictions, tuple) else predictions)
+    return map_batches(model, logits, items, lengths, part.collate, part.per_token)

@@ -16,7 +16,7 @@ def check_file(path: Path) -> str:
     task = tasks.load_file(path)
     kind = kinds.get(task.kind)
     task = pinned(kind.complete(task), allow_unpinned=False)
-    metrics.check(task)
+    metrics.check(task, kind.target)
     rows = data.load(task, tasks.local_files(task), {})
     kind.check(task, rows)
     carved = " (carved out of train)" if isinstance(task.splits.validation, Carve) else ""

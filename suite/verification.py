@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from suite import metrics
+from suite import kinds, metrics
 from suite.spec import Record, SuiteError, unknown
 from suite.store import Store
 
@@ -78,28 +78,32 @@ def _differences(record: Record, columns: dict[str, list[Any]]) -> Iterable[str]
         yield f"{record.counts['test']} test examples are claimed, {rows} are stored"
     if len(set(columns["id"])) != rows:
         yield "an example stands twice among the predictions"
-    classes = [str(name) for name in record.data["classes"]]  # type: ignore[union-attr]  # a list of names
-    index = {name: i for i, name in enumerate(classes)}
-    strange = sorted({*columns["label"], *columns["prediction"]} - index.keys())
-    if strange:
-        yield f"'{strange[0]}' is none of the record's classes"
+    if record.task_spec.kind not in kinds.names():
+        yield f"this version does not know the task kind '{record.task_spec.kind}'"
         return
-    labels, predictions = (np.array([index[name] for name in columns[c]]) for c in ("label", "prediction"))
-    yield from _scores(record, labels, predictions, np.array(columns["value"]))
-    best = np.array(columns["scores"], dtype=np.float32)
-    disagree = int((best[np.arange(rows), predictions] < best.max(axis=1)).sum())
-    if disagree:
-        yield f"{disagree} predictions are not the class with the highest score"
+    kind = kinds.get(record.task_spec.kind)
+    classes = [str(name) for name in record.data["classes"]]  # type: ignore[union-attr]  # a list of names
+    try:
+        labels, predictions = (kind.read(columns[c], classes) for c in ("label", "prediction"))
+    except SuiteError as error:
+        yield str(error)
+        return
+    yield from _scores(record, labels, predictions, columns)
+    if disagree := kind.contradictions(predictions, columns["scores"]):
+        yield f"{disagree} predictions are not what their scores say"
 
 
-def _scores(record: Record, labels: np.ndarray, predictions: np.ndarray, values: np.ndarray) -> Iterable[str]:
+def _scores(record: Record, labels: Any, predictions: Any, columns: dict[str, list[Any]]) -> Iterable[str]:
     """Yield the metrics that the predictions do not give."""
+    scores = columns["scores"]
     for name, claimed in record.metrics.items():
+        if name.startswith(metrics.HUB):  # the Hub's code, which nothing but a run may load
+            continue
         if name not in metrics.names():
             yield f"this version does not know the metric '{name}'"
-        elif abs((found := metrics.value(name, labels, predictions)) - claimed) > TOLERANCE:
+        elif abs((found := metrics.value(name, labels, predictions, scores)) - claimed) > TOLERANCE:
             yield f"{name} is {claimed!r} in the record, {found!r} by its predictions"
     if record.main.name in metrics.names():
-        again = metrics.contributions(record.main.name, labels, predictions)
-        if not np.allclose(again, values, rtol=0, atol=1e-9):
+        again = metrics.contributions(record.main.name, labels, predictions, scores)
+        if not np.allclose(again, columns["value"], rtol=0, atol=1e-9):
             yield f"what examples give to {record.main.name} is not what the table says"

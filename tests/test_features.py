@@ -84,6 +84,20 @@ def test_what_is_read_costs_and_counts_what_it_did_when_it_was_computed(build: C
     )
 
 
+def test_only_what_was_stored_counts_as_reused(build: Counted) -> None:
+    first, second = _reader(build), _reader(build)
+    first.read(ITEMS, LENGTHS, IDS)
+    assert (first.reused_seconds, first.cost()["features_stored"]) == (0.0, False)
+    second.read(ITEMS, LENGTHS, IDS)
+    second.read(ITEMS[:3], LENGTHS[:3], IDS[:3])
+    assert second.reused_seconds == first.seconds < second.seconds
+    assert second.cost() == {
+        "features_seconds": second.seconds,
+        "features_reused_seconds": first.seconds,
+        "features_stored": False,
+    }
+
+
 def test_features_are_the_mean_over_real_tokens_whatever_the_batch(build: Counted, tiny_bert: Path) -> None:
     found = _reader(build).read(ITEMS, LENGTHS, IDS)
     body = models.load(resolve(str(tiny_bert)), 2, 0).eval().net.base_model
@@ -91,6 +105,45 @@ def test_features_are_the_mean_over_real_tokens_whatever_the_batch(build: Counte
         with torch.no_grad():
             alone = body(input_ids=torch.tensor([item["input_ids"]])).last_hidden_state[0].mean(0)
         assert np.allclose(row, alone.numpy(), atol=1e-5)
+
+
+TAGGED = [
+    {"input_ids": list(range(2, 4 + i)), "attention_mask": [1] * (2 + i), "labels": labels}
+    for i, labels in enumerate([[-100, 1], [-100, 0, -100], [2, -100, 0, 1], [-100] * 5])
+]
+
+
+def _collate_tagged(items: list[dict[str, Any]]) -> dict[str, Any]:
+    longest = max(len(item["labels"]) for item in items)
+    labels = [item["labels"] + [-100] * (longest - len(item["labels"])) for item in items]
+    return _collate([item | {"labels": 0} for item in items]) | {"labels": torch.tensor(labels)}
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 512])
+def test_the_features_of_words_are_those_of_their_first_tokens(
+    at_once: int, build: Counted, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "AT_ONCE", at_once)
+    readers = [Reader(build, "mean", _collate_tagged, "cpu", {"checkpoint": "sha256:1"}) for _ in range(2)]
+    found, again = (reader.read_words(TAGGED, [2, 3, 4, 5], IDS[:4]) for reader in readers)
+    assert found.counts.tolist() == [1, 1, 3, 0]
+    body = models.load(resolve(str(tiny_bert)), 2, 0).eval().net.base_model
+    with torch.no_grad():
+        tokens = [body(input_ids=torch.tensor([item["input_ids"]])).last_hidden_state[0].numpy() for item in TAGGED]
+    words = [values[np.array(item["labels"]) != -100] for values, item in zip(tokens, TAGGED, strict=True)]
+    assert found.values.dtype == np.float32 and np.allclose(found.values, np.concatenate(words), atol=1e-5)
+    assert np.array_equal(found.values, again.values) and np.array_equal(found.counts, again.counts)
+    assert [reader.stored for reader in readers] == [False, True] and build.built == 1
+    some = found[np.array([2, 3, 0, 2])]
+    assert some.counts.tolist() == [3, 0, 1, 3]
+    assert np.array_equal(some.values, found.values[[2, 3, 4, 0, 2, 3, 4]])
+
+
+def test_words_and_pooled_features_have_addresses_of_their_own(build: Counted, own_cache: Path) -> None:
+    reader = Reader(build, "mean", _collate_tagged, "cpu", {"checkpoint": "sha256:1"})
+    assert reader.read(TAGGED, [2, 3, 4, 5], IDS[:4]).shape == (4, 32)
+    assert reader.read_words(TAGGED, [2, 3, 4, 5], IDS[:4]).values.shape == (5, 32)
+    assert len(_files(own_cache)) == 2
 
 
 @pytest.mark.parametrize(

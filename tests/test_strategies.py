@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import time
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import parts
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -17,8 +21,9 @@ from suite import evaluation, strategies
 from suite.environment import Machine
 from suite.features import Reader
 from suite.spec import RunSpec, SuiteError
-from suite.strategies import linear_probe, lora
-from suite.strategies.linear_probe import chosen_rows, outputs, regression, standardiser
+from suite.strategies import _rows, linear_probe, lora
+from suite.strategies._heads import outputs, regression
+from suite.strategies.linear_probe import chosen_rows, standardiser
 
 
 def _evaluate(spec: RunSpec, machine: Machine) -> Any:
@@ -72,8 +77,8 @@ def test_the_probe_is_scikit_learns_logistic_regression_on_standardised_features
     best, best_score = None, -1.0
     for strength in spec.settings["C"]:
         probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
-        probe.fit(train[rows], job.train.labels[rows])
-        if (score := probe.score(validation, job.validation.labels)) > best_score:
+        probe.fit(train[rows], job.part.train.labels[rows])
+        if (score := probe.score(validation, job.part.validation.labels)) > best_score:
             best, best_score, best_strength = probe, score, strength
     assert result.record.training["C"] == best_strength
     assert result.record.training["validation"] == pytest.approx(best_score)
@@ -93,7 +98,7 @@ def test_each_seed_fits_on_a_share_of_its_own(
     planned: Any, tiny_bert: Path, text_task: Path, machine: Machine, jobs: list[Any]
 ) -> None:
     results = [_evaluate(spec, machine) for spec in planned(tiny_bert, text_task, "linear_probe", seeds=2)]
-    shares = [chosen_rows(len(jobs[0].train), 0.9, job.seeds["split"]).tolist() for job in jobs]
+    shares = [chosen_rows(len(jobs[0].part.train), 0.9, job.seeds["split"]).tolist() for job in jobs]
     assert shares[0] != shares[1]
     assert results[0].columns["scores"] != results[1].columns["scores"]
 
@@ -171,6 +176,227 @@ def test_probe_settings_that_mean_nothing_are_refused(setting: str, value: Any) 
     probe = strategies.get("linear_probe")
     with pytest.raises(SuiteError, match=f"linear_probe.{setting} is"):
         probe.check(probe.recipe("text") | {setting: value})
+
+
+@pytest.fixture
+def clouds() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """Return a function that makes features [n, 6] and a hidden number [n, 3] that they tell, more or less."""
+
+    def make(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        generator = np.random.default_rng(seed)
+        x = generator.normal(size=(n, 6)).astype(np.float32)
+        return x, x[:, :3] + 0.5 * generator.normal(size=(n, 3))
+
+    return make
+
+
+def _same_sign(truth: np.ndarray) -> Callable[[Any], float]:
+    return lambda found: float(((np.asarray(found) > 0) == truth).mean())
+
+
+def test_labels_have_a_regression_each(monkeypatch: pytest.MonkeyPatch, clouds: Any) -> None:
+    (x, hidden), (held, told), (asked, _) = (clouds(80, seed) for seed in (0, 1, 2))
+    labels, truth = (hidden > 0).astype(int), (told > 0).astype(int)
+    of = parts.part(
+        "labels", 3, parts.rows(x, labels), parts.rows(held, truth), parts.rows(asked, labels), score=_same_sign(truth)
+    )
+    found = parts.fit(monkeypatch, "linear_probe", of)
+    rows = chosen_rows(80, 0.9, 7)
+    strength = found.log["C"]
+    for column in range(3):
+        theirs = make_pipeline(StandardScaler(), LogisticRegression(C=strength)).fit(x[rows], labels[rows, column])
+        assert np.allclose(found.outputs["t"][:, column], theirs.decision_function(asked), atol=1e-4)
+    assert found.log["validation"] == max(one["validation"] for one in found.log["tried"]) > 0.7
+    assert found.trainable_params == 3 * 7
+
+
+def test_a_label_that_all_rows_have_or_none_has_a_finite_constant_logit(
+    monkeypatch: pytest.MonkeyPatch, clouds: Any
+) -> None:
+    x, hidden = clouds(80, 0)
+    labels = np.stack([np.zeros(80), np.ones(80), hidden[:, 0] > 0], axis=1).astype(int)
+    found = parts.fit(monkeypatch, "linear_probe", parts.part("labels", 3, parts.rows(x, labels))).outputs["t"]
+    assert found.dtype == np.float32
+    assert found[:, 0] == pytest.approx(np.log(0.5 / 72.5), abs=1e-5)
+    assert found[:, 1] == pytest.approx(np.log(72.5 / 0.5), abs=1e-5)
+    assert found[:, 2].std() > 0
+
+
+def test_a_number_is_told_by_ridge_regression(monkeypatch: pytest.MonkeyPatch, clouds: Any) -> None:
+    (x, hidden), (held, told), (asked, _) = (clouds(80, seed) for seed in (0, 1, 2))
+    labels, truth = 100 + 20 * hidden[:, 0], 100 + 20 * told[:, 0]
+    of = parts.part(
+        "number",
+        1,
+        parts.rows(x, labels),
+        parts.rows(held, truth),
+        parts.rows(asked, labels),
+        score=lambda found: -float(((found[:, 0] - truth) ** 2).mean()),
+    )
+    found = parts.fit(monkeypatch, "linear_probe", of)
+    rows = chosen_rows(80, 0.9, 7)
+    theirs = make_pipeline(StandardScaler(), Ridge(alpha=1 / found.log["C"])).fit(x[rows], labels[rows])
+    assert found.outputs["t"].shape == (80, 1) and found.outputs["t"].dtype == np.float32
+    assert np.allclose(found.outputs["t"][:, 0], theirs.predict(asked), atol=1e-3)
+    assert found.log["validation"] == max(one["validation"] for one in found.log["tried"])
+    assert found.trainable_params == 7
+
+
+def test_choices_share_one_scorer(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(120, 4, 6)).astype(np.float32)
+    labels = x[:, :, 0].argmax(axis=1)
+    splits = [parts.rows(x[i : i + 40], labels[i : i + 40], name) for i, name in ((0, "a"), (40, "b"), (80, "c"))]
+    of = parts.part(
+        "class", 4, *splits, score=lambda found: float((found.argmax(1) == labels[40:80]).mean()), choices=True
+    )
+    found = parts.fit(monkeypatch, "linear_probe", of)
+    rows = chosen_rows(40, 0.9, 7)
+    right = (labels[:40, None] == np.arange(4))[rows].ravel()
+    theirs = make_pipeline(StandardScaler(), LogisticRegression(C=found.log["C"])).fit(
+        x[:40][rows].reshape(-1, 6), right
+    )
+    assert found.outputs["t"].dtype == np.float32
+    assert np.allclose(found.outputs["t"], theirs.decision_function(x[80:].reshape(-1, 6)).reshape(40, 4), atol=1e-4)
+    assert (found.outputs["t"].argmax(axis=1) == labels[80:]).mean() > 0.8
+    assert (found.trainable_params, found.log["rows"]) == (7, 36)
+
+
+@pytest.fixture
+def tagged() -> Callable[..., Any]:
+    """Return a function that makes rows of 1 to 5 words, the tag being told by the first feature."""
+
+    def make(n: int, seed: int) -> Any:
+        generator = np.random.default_rng(seed)
+        x = [generator.normal(size=(generator.integers(1, 6), 6)).astype(np.float32) for _ in range(n)]
+        return x, [np.digitize(row[:, 0], [-0.5, 0.5]).tolist() for row in x]
+
+    return make
+
+
+def test_tags_are_those_of_words_and_other_tokens_get_zeros(monkeypatch: pytest.MonkeyPatch, tagged: Any) -> None:
+    (x, tags), (asked, truth) = tagged(60, 0), tagged(30, 1)
+    of = parts.part("tags", 3, parts.sentences(x, tags), parts.sentences(x, tags), parts.sentences(asked, truth))
+    found = parts.fit(monkeypatch, "linear_probe", of, C=[1.0])
+    rows = chosen_rows(60, 0.9, 7)
+    words, labels = np.concatenate([x[i] for i in rows]), np.concatenate([tags[i] for i in rows])
+    theirs = make_pipeline(StandardScaler(), LogisticRegression(C=1.0)).fit(words, labels)
+    assert found.log["words"] == len(words) and found.log["rows"] == 54
+    hits = []
+    for place, (features, own, out) in enumerate(zip(asked, truth, found.outputs["t"], strict=True)):
+        assert out.shape == (2 * len(own) + (place == 0), 3) and out.dtype == np.float32
+        at = out[: 2 * len(own) : 2]
+        assert np.allclose(at, theirs.predict_log_proba(features), atol=1e-4)
+        assert (out[1::2] == 0).all() and (out[2 * len(own) :] == 0).all()
+        hits += (at.argmax(axis=1) == own).tolist()
+    assert np.mean(hits) > 0.8
+
+
+def test_a_head_of_words_is_fitted_on_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch, tagged: Any) -> None:
+    of = parts.part("tags", 3, parts.sentences(*tagged(60, 0)))
+    monkeypatch.setattr(_rows, "MOST_WORDS", 50)
+    one, two, again = (parts.fit(monkeypatch, "linear_probe", of, train_share=1.0, seed=seed) for seed in (0, 1, 0))
+    assert (one.log["words"], one.log["most_words"]) == (50, 50)
+    assert not all(np.array_equal(a, b) for a, b in zip(one.outputs["t"], two.outputs["t"], strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(one.outputs["t"], again.outputs["t"], strict=True))
+
+
+def test_words_of_one_tag_only_are_refused(monkeypatch: pytest.MonkeyPatch, tagged: Any) -> None:
+    x, tags = tagged(20, 0)
+    of = parts.part("tags", 3, parts.sentences(x, [[1] * len(row) for row in tags]))
+    with pytest.raises(SuiteError, match="one class only"):
+        parts.fit(monkeypatch, "linear_probe", of)
+
+
+# -- linear probe, leaving one out -------------------------------------------------------------------------------------
+
+
+def _left_out_by_hand(x: np.ndarray, y: np.ndarray, grid: list[float], units: list[str]) -> np.ndarray:
+    """Fit on all but each unit under every strength; then choose each row's strength by all other units' errors."""
+    x = StandardScaler().fit_transform(x.astype(np.float64))
+    found = np.empty((len(grid), *y.shape))
+    for place, strength in enumerate(grid):
+        for unit in set(units):
+            out = np.array([one == unit for one in units])
+            theirs = Ridge(alpha=1 / strength, solver="svd").fit(x[~out], y[~out])
+            found[place, out] = theirs.predict(x[out]).reshape(out.sum(), -1)
+    errors = ((found - y) ** 2).sum(axis=2)
+    others = [[errors[a, [u != unit for u in units]].sum() for a in range(len(grid))] for unit in units]
+    return found[np.argmin(others, axis=1), np.arange(len(x))]
+
+
+GRID = [0.0001, 0.01, 1.0]
+
+
+@pytest.mark.parametrize("target", ["class", "labels", "number"])
+def test_leaving_one_out_is_what_a_loop_gives(target: str, monkeypatch: pytest.MonkeyPatch, clouds: Any) -> None:
+    x, hidden = clouds(100, 0)
+    labels: np.ndarray = {"class": hidden.argmax(1), "labels": (hidden > 0).astype(int), "number": hidden[:, 0]}[target]
+    y = {"class": 2.0 * (labels[:, None] == np.arange(3)) - 1, "labels": 2.0 * labels - 1, "number": labels[:, None]}
+    split = parts.rows(x, labels)
+    of = parts.part(target, y[target].shape[1], split)
+    found = parts.fit(monkeypatch, "linear_probe", of, "loo", C=GRID)
+    by_hand = _left_out_by_hand(x, y[target], GRID, split.ids)
+    assert found.outputs["t"].dtype == np.float32 and found.outputs["t"].shape == y[target].shape
+    assert np.allclose(found.outputs["t"], by_hand, rtol=1e-6, atol=1e-8)  # rtol: as exact as fp32 is
+    assert sum(one["rows"] for one in found.log["tried"]) == found.log["rows"] == 100
+
+
+def test_rows_of_a_cluster_are_left_out_together(monkeypatch: pytest.MonkeyPatch, clouds: Any) -> None:
+    x, hidden = clouds(60, 0)
+    clusters = [f"patient {i // 4}" for i in range(60)]
+    of = parts.part("number", 1, parts.rows(x, hidden[:, 0], clusters=clusters))
+    found = parts.fit(monkeypatch, "linear_probe", of, "loo", C=GRID)
+    assert np.allclose(found.outputs["t"], _left_out_by_hand(x, hidden[:, :1], GRID, clusters), rtol=1e-5, atol=1e-8)
+
+
+def test_equal_rows_are_left_out_together(monkeypatch: pytest.MonkeyPatch, clouds: Any) -> None:
+    x, hidden = (np.repeat(one, 2, axis=0) for one in clouds(30, 0))
+    split = replace(parts.rows(x, hidden[:, 0]), ids=[f"r{i // 2}{'-2' * (i % 2)}" for i in range(60)])
+    found = parts.fit(monkeypatch, "linear_probe", parts.part("number", 1, split), "loo", C=GRID)
+    units = [f"r{i // 2}" for i in range(60)]
+    assert np.allclose(found.outputs["t"], _left_out_by_hand(x, hidden[:, :1], GRID, units), rtol=1e-5, atol=1e-8)
+
+
+def test_no_seed_has_a_part_in_leaving_one_out(monkeypatch: pytest.MonkeyPatch, clouds: Any) -> None:
+    x, hidden = clouds(50, 0)
+    of = parts.part("class", 3, parts.rows(x, hidden.argmax(1)))
+    one, two = (parts.fit(monkeypatch, "linear_probe", of, "loo", seed=seed).outputs["t"] for seed in (0, 1))
+    assert np.array_equal(one, two)
+
+
+def test_leaving_one_out_of_2000_rows_takes_less_than_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).normal(size=(2000, 384)).astype(np.float32)
+    of = parts.part("class", 10, parts.rows(x, np.arange(2000) % 10))
+    started = time.perf_counter()
+    found = parts.fit(monkeypatch, "linear_probe", of, "loo")
+    assert time.perf_counter() - started < 5
+    assert (found.outputs["t"].argmax(1) == np.arange(2000) % 10).mean() == pytest.approx(0.1, abs=0.03)  # noise
+
+
+def test_leaving_one_out_of_tags_choices_and_texts_is_refused(monkeypatch: pytest.MonkeyPatch, tagged: Any) -> None:
+    x = np.zeros((4, 3, 6), dtype=np.float32)
+    refused = {
+        "tags of words": parts.part("tags", 3, parts.sentences(*tagged(4, 0))),
+        "choices": parts.part("class", 3, parts.rows(x, [0, 1, 2, 0]), choices=True),
+        "a text": parts.part("text", 2, parts.rows(x[:, 0], [0, 1, 2, 0])),
+    }
+    for what, of in refused.items():
+        with pytest.raises(SuiteError, match=f"leaves out one row at a time for .*, not for {what}; use"):
+            parts.fit(monkeypatch, "linear_probe", of, "loo")
+
+
+def test_the_folds_of_a_task_share_the_features_of_its_rows(
+    planned: Any, tiny_bert: Path, text_task: Path, machine: Machine, own_cache: Path
+) -> None:
+    (spec,) = planned(tiny_bert, text_task, "linear_probe")
+    ways = [("kfold:3", fold) for fold in range(3)] + [("bootstrap:2", 0), ("bootstrap:2", 1), ("loo", 0)]
+    results = [_evaluate(spec.model_copy(update={"resample": way, "fold": fold}), machine) for way, fold in ways]
+    assert len(list(own_cache.rglob("*.safetensors"))) == 1
+    assert [result.record.training["features_stored"] for result in results] == [False] + [True] * 5
+    tested = [row for result in results[:3] for row in result.columns["id"]]
+    assert len(set(tested)) == len(tested) == results[-1].record.counts["test"] == 104
+    assert sorted(results[-1].columns["id"]) == sorted(tested)
 
 
 # -- LoRA --------------------------------------------------------------------------------------------------------------

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from suite import evaluation, models, training
+from suite import batches, evaluation, models, training
 from suite.environment import Machine
 from suite.hub import resolve
 from suite.spec import Budget, Protocol, RunSpec, Selection, SuiteError, canonical_json
 from suite.strategies import lora
-from suite.training import GROUP, Part, Recipe, Setting
+from suite.training import Part, Recipe, Setting
 
 SEEDS = {"order": 11, "dropout": 12}
 QUIET = Setting(SEEDS, "cpu", lambda event: None)
@@ -38,62 +38,6 @@ def _protocol(**changes: Any) -> Protocol:
         "max_grad_norm": 0.05,
     }
     return Protocol(**(values | changes))
-
-
-# -- the order of rows -------------------------------------------------------------------------------------------------
-
-orders = st.tuples(
-    st.lists(st.integers(1, 50), min_size=1, max_size=120), st.integers(1, 9), st.integers(1, 60), st.integers(0, 99)
-)
-
-
-@given(orders)
-def test_every_batch_is_full_and_there_are_as_many_as_steps(given: Any) -> None:
-    lengths, batch, steps, seed = given
-    batches = training.row_order(lengths, batch, steps, seed)
-    assert [len(rows) for rows in batches] == [batch] * steps
-    assert {row for rows in batches for row in rows} <= set(range(len(lengths)))
-
-
-@given(orders)
-def test_every_row_is_seen_once_before_any_is_seen_again(given: Any) -> None:
-    lengths, batch, steps, seed = given
-    seen = [row for rows in training.row_order(lengths, batch, steps, seed) for row in rows]
-    for start in range(0, len(seen), len(lengths)):
-        epoch = seen[start : start + len(lengths)]
-        assert len(set(epoch)) == len(epoch)
-
-
-@given(orders)
-def test_the_order_depends_on_the_seed_alone(given: Any) -> None:
-    lengths, batch, steps, seed = given
-    assert training.row_order(lengths, batch, steps, seed) == training.row_order(lengths, batch, steps, seed)
-
-
-def test_another_seed_gives_another_order() -> None:
-    assert training.row_order([1] * 50, 8, 5, 0) != training.row_order([1] * 50, 8, 5, 1)
-
-
-@pytest.mark.parametrize("rows", [3 * 8 * GROUP, 20 * 8 + 3])
-def test_rows_of_like_length_share_a_batch(rows: int) -> None:
-    lengths = np.random.default_rng(0).integers(1, 100, rows).tolist()
-    batches = training.row_order(lengths, 8, rows // 8, 0)
-    spreads = [max(lengths[i] for i in batch) - min(lengths[i] for i in batch) for batch in batches]
-    assert np.median(spreads) <= 100 / min(GROUP, rows // 8) + 1
-
-
-def test_short_and_long_batches_are_mixed() -> None:
-    lengths = list(range(800))
-    means = [np.mean(batch) for batch in training.row_order(lengths, 8, 100, 0)]
-    assert abs(np.corrcoef(means, range(100))[0, 1]) < 0.5
-
-
-@pytest.mark.parametrize(
-    ("epochs", "rows", "steps"), [(1, 80, 10), (1, 81, 11), (3, 80, 20), (0.1, 80, 4), (0.5, 80, 5)]
-)
-def test_steps_follow_the_epochs_within_the_budget(epochs: float, rows: int, steps: int) -> None:
-    protocol = _protocol(budget=Budget(epochs=epochs, min_steps=4, max_steps=20))
-    assert training.steps_of(protocol, rows) == steps
 
 
 # -- training against a loop of one's own ------------------------------------------------------------------------------
@@ -161,7 +105,7 @@ def _by_hand(model: models.Model, part: Part, recipe: Recipe, protocol: Protocol
         state[name] = (p, rate, protocol.weight_decay if p.dim() > 1 else 0.0, torch.zeros_like(p), torch.zeros_like(p))
     warm = math.ceil(protocol.warmup * steps)
     model.train()
-    for step, rows in enumerate(training.row_order(part.train_lengths, protocol.batch, steps, SEEDS["order"])):
+    for step, rows in enumerate(batches.row_order(part.train_lengths, protocol.batch, steps, SEEDS["order"])):
         batch = _collate([part.train[row] for row in rows])
         model.zero_grad()
         logits = model.logits(**{k: v for k, v in batch.items() if k != "labels"})
@@ -184,7 +128,7 @@ def _by_hand(model: models.Model, part: Part, recipe: Recipe, protocol: Protocol
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant_with_warmup"])
 def test_full_fine_tuning_equals_a_loop_written_by_hand(build: Callable[[], models.Model], schedule: Any) -> None:
     protocol, recipe, part = _protocol(schedule=schedule), Recipe(1e-3, 5.0), _part()
-    fit = training.fit(build, part, recipe, protocol, QUIET)
+    fit = training.fit(build, {"t": part}, recipe, protocol, QUIET)
     model, untouched = build(), dict(build().net.named_parameters())
     _by_hand(model, part, recipe, protocol, 5)
     trained = dict(fit.model.net.named_parameters())
@@ -194,7 +138,7 @@ def test_full_fine_tuning_equals_a_loop_written_by_hand(build: Callable[[], mode
 
 
 def test_the_log_says_how_many_steps_and_samples(build: Callable[[], models.Model]) -> None:
-    log = training.fit(build, _part(), Recipe(1e-3), _protocol(), QUIET).log
+    log = training.fit(build, {"t": _part()}, Recipe(1e-3), _protocol(), QUIET).log
     assert (log["steps"], log["samples_seen"], log["effective_batch"]) == (5, 40, 8)
     assert log["effective_batch"] == log["micro_batch"] * log["accumulation"]
 
@@ -247,9 +191,9 @@ def test_the_best_look_is_restored(build: Callable[[], models.Model]) -> None:
     seen: list[np.ndarray] = []
     protocol = _protocol(budget=Budget(epochs=1, min_steps=6, max_steps=6), selection=Selection(looks=3))
     part = _part(_scores([0.2, 0.9, 0.4], seen))
-    fit = training.fit(build, part, Recipe(1e-2), protocol, QUIET)
+    fit = training.fit(build, {"t": part}, Recipe(1e-2), protocol, QUIET)
     rows = part.validation
-    logits = training.predict(fit.model, rows, [len(row["input_ids"]) for row in rows], _collate)
+    logits = training.predict(fit.model, rows, [len(row["input_ids"]) for row in rows], part)
     assert (fit.log["best_step"], fit.log["validation"]) == (4, 0.9)
     assert np.allclose(logits, seen[1], atol=1e-5)
     assert not np.allclose(logits, seen[2], atol=1e-5)
@@ -262,7 +206,7 @@ def test_there_are_as_many_looks_as_asked_and_the_last_is_at_the_end(
     steps: int, looks: int, at: list[int], build: Callable[[], models.Model]
 ) -> None:
     protocol = _protocol(budget=Budget(epochs=1, min_steps=steps, max_steps=steps), selection=Selection(looks=looks))
-    log = training.fit(build, _part(), Recipe(1e-3), protocol, QUIET).log
+    log = training.fit(build, {"t": _part()}, Recipe(1e-3), protocol, QUIET).log
     assert [entry["step"] for entry in log["curve"] if "validation" in entry] == at
 
 
@@ -270,7 +214,7 @@ def test_of_several_learning_rates_the_best_on_validation_is_kept(build: Callabl
     seen: list[np.ndarray] = []
     protocol = _protocol(selection=Selection(looks=1, learning_rates=(1.0, 3.0, 10.0)))
     part = _part(_scores([0.5, 0.8, 0.6], seen))
-    fit = training.fit(build, part, Recipe(1e-3), protocol, QUIET)
+    fit = training.fit(build, {"t": part}, Recipe(1e-3), protocol, QUIET)
     assert fit.log["learning_rate"] == pytest.approx(3e-3)
     assert [(one["learning_rate"], one["validation"]) for one in fit.log["tried"]] == [
         (pytest.approx(1e-3), 0.5),
@@ -278,13 +222,13 @@ def test_of_several_learning_rates_the_best_on_validation_is_kept(build: Callabl
         (pytest.approx(1e-2), 0.6),
     ]
     rows = part.validation
-    logits = training.predict(fit.model, rows, [len(row["input_ids"]) for row in rows], _collate)
+    logits = training.predict(fit.model, rows, [len(row["input_ids"]) for row in rows], part)
     assert np.allclose(logits, seen[1], atol=1e-5)
 
 
 def test_progress_tells_steps_and_loss(build: Callable[[], models.Model]) -> None:
     told: list[dict[str, Any]] = []
-    training.fit(build, _part(), Recipe(1e-3), _protocol(), Setting(SEEDS, "cpu", told.append))
+    training.fit(build, {"t": _part()}, Recipe(1e-3), _protocol(), Setting(SEEDS, "cpu", told.append))
     assert [event["step"] for event in told] == [1, 2, 3, 4, 5]
     assert all(event["steps"] == 5 and math.isfinite(event["loss"]) for event in told)
 
@@ -312,13 +256,13 @@ class _Diverging(models.Model):
 @pytest.mark.parametrize("when", [1, 3, 5])
 def test_a_loss_that_is_no_number_is_a_suite_error(when: int) -> None:
     with pytest.raises(SuiteError, match="loss is not a finite number"):
-        training.fit(lambda: _Diverging(when), _part(), Recipe(1e-3), _protocol(), QUIET)
+        training.fit(lambda: _Diverging(when), {"t": _part()}, Recipe(1e-3), _protocol(), QUIET)
 
 
 def test_a_learning_rate_that_diverges_loses_to_one_that_does_not() -> None:
     made = iter([_Diverging(2), _Diverging(99)])
     protocol = _protocol(selection=Selection(looks=1, learning_rates=(1.0, 2.0)))
-    fit = training.fit(lambda: next(made), _part(_scores([0.9, 0.1], [])), Recipe(1e-3), protocol, QUIET)
+    fit = training.fit(lambda: next(made), {"t": _part(_scores([0.9, 0.1], []))}, Recipe(1e-3), protocol, QUIET)
     assert fit.log["learning_rate"] == pytest.approx(2e-3)
     assert '"loss":null' in canonical_json(fit.log["tried"])
 
@@ -358,8 +302,8 @@ def test_training_in_bf16_gives_float32_weights_and_scores(
 def test_predictions_come_in_the_order_of_the_rows(build_once: models.Model, order: list[int]) -> None:
     rows = _items()
     lengths = [len(row["input_ids"]) for row in rows]
-    straight = training.predict(build_once, rows, lengths, _collate)
-    mixed = training.predict(build_once, [rows[i] for i in order], [lengths[i] for i in order], _collate)
+    straight = np.asarray(training.predict(build_once, rows, lengths, _part()))
+    mixed = training.predict(build_once, [rows[i] for i in order], [lengths[i] for i in order], _part())
     assert straight.dtype == np.float32
     assert np.allclose(mixed, straight[order], atol=1e-6)
 

@@ -8,26 +8,36 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from suite import plugins
 from suite.spec import Modality, SuiteError, TaskSpec
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
     from suite.data import Prepared, Split, TaskData
+    from suite.models import Outputs
+
+
+Target = Literal["class", "labels", "number", "tags", "text"]
+
+GROUP = "group"
+"""A column that every kind takes: rows of one group stay together when rows are resampled."""
 
 
 class Kind(ABC):
     """What every kind owns. Classes are stateless and light to import: torch is loaded in methods.
 
-    `auto` is the auto class of transformers that has the head; `needs` and `takes` are the columns.
+    `auto` is the auto class of transformers that has the head; `needs` and `takes` are the columns;
+    `target` says what labels and predictions are: a class index, a 0/1 a class, a number, a tag a word,
+    or a text. `per_token` says that the head answers for every token, so that outputs are ragged.
     """
 
     modality: Modality
     auto: str
+    target: Target
+    per_token: bool = False
     needs: tuple[str, ...]
     takes: tuple[str, ...] = ()
     metrics: tuple[str, ...]
@@ -40,7 +50,7 @@ class Kind(ABC):
         Raises:
             SuiteError: a column that the kind needs is not named, or one is named that it ignores.
         """
-        known = [*self.needs, *self.takes]
+        known = [*self.needs, *self.takes, GROUP]
         for column in self.needs:
             if column not in task.columns:
                 raise SuiteError(
@@ -82,20 +92,39 @@ class Kind(ABC):
     def collate(self, processor: Any) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
         """Return the function that makes one batch of tensors from a list of items."""
 
+    def n_outputs(self, classes: Sequence[str]) -> int:
+        """Return how many numbers the head gives: one a class, unless the kind says otherwise."""
+        return len(classes)
+
     @abstractmethod
     def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return the mean loss of a batch, from logits in fp32."""
+        """Return the loss of a batch, its mean over rows, from logits in fp32.
+
+        Because it is a mean over rows, a batch can be cut into micro-batches that give the same.
+        """
 
     @abstractmethod
-    def decode(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return predictions and fp32 scores, one row an example, from logits [n, k]."""
+    def decode(self, outputs: Outputs, rows: Prepared) -> tuple[Any, Any]:
+        """Return predictions and fp32 scores, one an example, from the outputs of the rows' items."""
 
     @abstractmethod
-    def shown(self, values: np.ndarray, classes: Sequence[str]) -> list[str]:
+    def shown(self, values: Any, classes: Sequence[str]) -> list[str]:
         """Return labels or predictions as the per-example table has them, one text an example."""
 
     @abstractmethod
-    def chance(self, task: TaskSpec, labels: np.ndarray, n_classes: int) -> dict[str, float]:
+    def read(self, texts: Sequence[str], classes: Sequence[str]) -> Any:
+        """Return what `shown` showed.
+
+        Raises:
+            SuiteError: a text is none that `shown` gives.
+        """
+
+    def contradictions(self, predictions: Any, scores: Any) -> int:
+        """Return how many predictions are not what their scores say, as far as scores say it all."""
+        return 0
+
+    @abstractmethod
+    def chance(self, task: TaskSpec, labels: Any, n_classes: int) -> dict[str, float]:
         """Return for each metric the value that guessing gets, as far as it is known."""
 
 

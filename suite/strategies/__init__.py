@@ -16,35 +16,29 @@ from suite import plugins
 from suite.spec import Modality, Protocol, RunSpec, SuiteError, unknown
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from suite.data import Prepared
-    from suite.models import Model
+    from suite.models import Model, Outputs
 
 Settings = dict[str, JsonValue]
 
 
 @dataclass(frozen=True)
-class Job:
-    """One adaptation: the model to be, the rows as the model takes them, and how it is scored.
+class Part:
+    """One task of a job: its rows as the model takes them, what the head gives, and how that is scored.
 
-    `build()` makes the same fresh model each time it is called; `score(logits)` is the main metric
-    on the validation split, larger being better. `identity` says what the rows' features depend on,
-    the rows aside: weights, processor, precision, machine settings.
+    `target` and `per_token` are the kind's; `score(outputs)` is the main metric on the validation split,
+    larger being better. `identity` says what the rows' features depend on, the rows aside: weights,
+    processor, precision, machine settings.
     """
 
-    spec: RunSpec
+    target: str
     n_outputs: int
-    max_length: int
-    build: Callable[[], Model]
+    per_token: bool
     train: Prepared
     validation: Prepared
     test: Prepared
     collate: Callable[[list[dict[str, Any]]], dict[str, Any]]
-    score: Callable[[np.ndarray], float]
-    seeds: Mapping[str, int]
-    device: str
-    progress: Callable[[dict[str, Any]], None]
+    score: Callable[[Outputs], float]
     identity: Mapping[str, JsonValue]
 
     @property
@@ -54,17 +48,72 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Adapted:
-    """What an adaptation gives: logits of the test rows fp32 [n, k], sizes, and a log to record."""
+class Job:
+    """One adaptation: the model to be and its tasks by name.
 
-    logits: np.ndarray
+    `build()` makes the same fresh model each time it is called. `stages` are one task's parts that the
+    same model is trained on in turn, all tested on the same rows; there is one stage unless the data is
+    cut so.
+    """
+
+    spec: RunSpec
+    parts: Mapping[str, Part]
+    build: Callable[[], Model]
+    seeds: Mapping[str, int]
+    device: str
+    progress: Callable[[dict[str, Any]], None]
+    stages: tuple[Part, ...] = ()
+
+    @property
+    def part(self) -> Part:
+        """The only task of a strategy that takes one at a time."""
+        (part,) = self.parts.values()
+        return part
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What an adaptation gives: outputs of each task's test rows, sizes, and a log to record.
+
+    `tested` replaces the test rows where others were tested (episodes), with what guessing gets there.
+    `stages` holds for each stage the outputs of the test rows after it and, of every stage's validation
+    rows, those at the start (first) and after each stage.
+    """
+
+    outputs: Mapping[str, Outputs]
     trainable_params: int
     total_params: int
     log: dict[str, Any]
+    tested: Prepared | None = None
+    chance: float | None = None
+    stages: Stages | None = None
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What a model gave on its way through the stages: outputs after each, and scores on validation.
+
+    `outputs[i]` are those of the test rows after i stages, `validation[i][j]` is the score on stage j's
+    validation rows; i = 0 is the model with its untrained head.
+    """
+
+    outputs: list[Outputs]
+    validation: list[list[float]]
 
 
 class Strategy(ABC):
-    """What every strategy owns. Classes are stateless and light to import."""
+    """What every strategy owns. Classes are stateless and light to import.
+
+    `joint` says that several tasks may share a trunk; `targets` which kinds of target it can fit (all
+    where it is empty); `resamples` how the data may be cut; `seeded` that seeds make a difference to a
+    pre-trained checkpoint. `instead` is what to tell whoever asks for more.
+    """
+
+    joint: bool = False
+    targets: tuple[str, ...] = ()
+    resamples: tuple[str, ...] = ("holdout", "kfold", "bootstrap", "partition")
+    seeded: bool = True
+    instead: str = "use -s full or -s lora"
 
     @abstractmethod
     def recipe(self, modality: Modality) -> Settings:
@@ -72,7 +121,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def fit(self, job: Job) -> Adapted:
-        """Adapt the checkpoint to the task and predict its test rows."""
+        """Adapt the checkpoint to the tasks and predict their test rows."""
 
     def check(self, settings: Settings) -> None:  # noqa: B027  # most strategies have nothing to refuse
         """Refuse settings that the strategy cannot follow, before anything runs.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import copy
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from suite.spec import SuiteError
-from suite.strategies import Adapted, Job, Settings
+from suite.strategies import Adapted, Job, Part, Settings, Stages
 
 if TYPE_CHECKING:
-    from suite.models import Model
+    from suite import training
+    from suite.data import Prepared
+    from suite.models import Model, Outputs
+    from suite.training import Fit
 
 
 def check(name: str, settings: Settings, positive: tuple[str, ...] = ("learning_rate", "head_multiplier")) -> None:
@@ -24,18 +28,70 @@ def check(name: str, settings: Settings, positive: tuple[str, ...] = ("learning_
 
 
 def train(job: Job, adapt: Callable[[Model], Model], freeze_batch_norm: bool) -> Adapted:
-    """Train `adapt(job.build())` by the job's settings and protocol."""
+    """Train `adapt(job.build())` by the job's settings and protocol, on one stage after the other."""
     from suite import training
+    from suite.spec import Mixture
 
-    settings = job.spec.settings
+    settings, told = job.spec.settings, len(job.parts) > 1
     recipe = training.Recipe(
         learning_rate=float(settings["learning_rate"]),  # type: ignore[arg-type]  # plan checked the types
         head_multiplier=float(settings["head_multiplier"]),  # type: ignore[arg-type]
         freeze_batch_norm=freeze_batch_norm,
     )
-    part = training.Part(job.train.items, job.train.lengths, job.validation.items, job.collate, job.score)
-    setting = training.Setting(job.seeds, job.device, job.progress)
-    fit = training.fit(lambda: adapt(job.build()), part, recipe, job.spec.protocol, setting)
-    logits = training.predict(fit.model, job.test.items, job.test.lengths, job.collate)
-    sizes = [(p.numel(), p.requires_grad) for p in fit.model.parameters()]
-    return Adapted(logits, sum(n for n, trained in sizes if trained), sum(n for n, _ in sizes), fit.log)
+    setting = training.Setting(job.seeds, job.device, job.progress, job.spec.mixture or Mixture())
+
+    def fit(build: Callable[[], Model], parts: Mapping[str, Part]) -> training.Fit:
+        return training.fit(build, {t: _share(p) for t, p in parts.items()}, recipe, job.spec.protocol, setting)
+
+    if job.stages:
+        return _in_stages(job, lambda: adapt(job.build()), fit)
+    done = fit(lambda: adapt(job.build()), job.parts)
+    outputs = {task: _predict(done.model, part, part.test, task if told else None) for task, part in job.parts.items()}
+    return Adapted(outputs, *_sizes(done.model), done.log)
+
+
+def _in_stages(
+    job: Job, build: Callable[[], Model], fit: Callable[[Callable[[], Model], Mapping[str, Part]], Fit]
+) -> Adapted:
+    """Train the same model on each stage; each learning rate of a stage starts from where the last one ended."""
+    (task,) = job.parts
+    model = build().to(job.device)
+    outputs, scores, logs = [], [], []
+
+    def look() -> None:
+        outputs.append(_predict(model, job.part, job.part.test))
+        scores.append([stage.score(_predict(model, stage, stage.validation)) for stage in job.stages])
+
+    look()
+    for stage in job.stages:
+        weights = copy.deepcopy(model.state_dict())
+        done = fit(lambda weights=weights: _with(build(), weights), {task: stage})  # type: ignore[misc]
+        model = done.model
+        logs.append(done.log)
+        look()
+    log = logs[-1] | {"steps": sum(one["steps"] for one in logs), "stages": logs}
+    return Adapted({task: outputs[-1]}, *_sizes(model), log, stages=Stages(outputs, scores))
+
+
+def _with(model: Model, weights: Mapping[str, Any]) -> Model:
+    model.load_state_dict(weights)
+    return model
+
+
+def _share(part: Part) -> training.Part:
+    from suite import training
+
+    train, validation = part.train, part.validation
+    return training.Part(train.items, train.lengths, validation.items, part.collate, part.score, part.per_token)
+
+
+def _predict(model: Model, part: Part, rows: Prepared, task: str | None = None) -> Outputs:
+    from suite import training
+
+    return training.predict(model, rows.items, rows.lengths, _share(part), task)
+
+
+def _sizes(model: Model) -> tuple[int, int]:
+    """Return the number of trained and of all parameters."""
+    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    return sum(n for n, trained in sizes if trained), sum(n for n, _ in sizes)

@@ -7,6 +7,9 @@ from suite.strategies import Adapted, Job, Settings, Strategy, _gradient
 class Full(Strategy):
     """Train everything. The fresh head learns faster than the pre-trained body."""
 
+    joint = True
+    resamples = ("holdout", "kfold", "bootstrap", "partition", "sequential")
+
     def recipe(self, modality: Modality) -> Settings:
         """Return AdamW's learning rate for the body and the head's multiple of it."""
         rate = 5e-5 if modality == "text" else 2.5e-4

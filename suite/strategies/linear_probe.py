@@ -1,28 +1,36 @@
-"""Linear probe: logistic regression on frozen features, its strength chosen on validation."""
+"""Linear probe: a linear head on frozen features, its strength chosen on validation."""
 
 from __future__ import annotations
 
-import warnings
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from suite.spec import Modality, SuiteError
-from suite.strategies import Adapted, Job, Settings, Strategy
+from suite.strategies import Adapted, Job, Part, Settings, Strategy
 
 if TYPE_CHECKING:
-    from sklearn.linear_model import LogisticRegression
+    from suite.features import Reader
+    from suite.strategies._heads import Head
+    from suite.strategies._rows import Rows
 
 POOLINGS = ("mean", "cls", "native")
 
 
 class LinearProbe(Strategy):
-    """scikit-learn's LogisticRegression on standardised features.
+    """scikit-learn's LogisticRegression on standardised features, or of a number ridge regression with alpha = 1/C.
+
+    Choices share one scorer of right and wrong; each of several labels has a regression of its own; tags are
+    those of words, by the features of a word's first token.
 
     The fit has no noise of its own. Each seed therefore fits on its own share of the training rows,
     so that the spread over seeds says what another training set would change.
     """
+
+    targets = ("class", "labels", "number", "tags")
+    resamples = ("holdout", "kfold", "bootstrap", "partition", "loo")
 
     def recipe(self, modality: Modality) -> Settings:
         """Return pooling, the grid of C, the share of training rows a seed, and the solver's limit."""
@@ -46,39 +54,91 @@ class LinearProbe(Strategy):
             raise SuiteError(f"linear_probe.max_iter is {settings['max_iter']}; expected a whole number of at least 1.")
 
     def fit(self, job: Job) -> Adapted:
-        """Extract features once, fit a regression a C, keep the best on validation."""
+        """Extract features once, fit a head a C, keep the best on validation; or leave every row out in turn."""
         from suite import features
 
-        settings: dict[str, Any] = job.spec.settings
-        pooled = features.Reader(
-            build=job.build, pooling=settings["pooling"], collate=job.collate, device=job.device, identity=job.identity
+        pooling: Any = job.spec.settings["pooling"]
+        reader = features.Reader(job.build, pooling, job.part.collate, job.device, job.part.identity)
+        return _leave_out(job, reader) if job.spec.resample == "loo" else _hold_out(job, reader)
+
+
+def _hold_out(job: Job, reader: Reader) -> Adapted:
+    from suite.strategies import _rows
+
+    settings: dict[str, Any] = job.spec.settings
+    part = job.part
+    train, validation, test = _rows.read(reader, job)
+    examples = chosen_rows(len(part.train), settings["train_share"], job.seeds["split"])
+    x, labels = train.take(examples, job.seeds["split"])
+    _check_classes(part, labels, settings["train_share"])
+    scale = standardiser(x)
+    candidates = _heads_of(part, train, scale(x), labels, settings)
+    held = scale(validation.x)
+    scores = [part.score(validation.outputs(head.outputs(held))) for head in candidates]
+    best = int(np.argmax(scores))
+    head = candidates[best]
+    log = {
+        "C": settings["C"][best],
+        "tried": [{"C": c, "validation": s} for c, s in zip(settings["C"], scores, strict=True)],
+        "validation": scores[best],
+        "width": x.shape[1],
+        "rows": len(examples),
+        **({"words": len(x), "most_words": _rows.MOST_WORDS} if part.per_token else {}),
+        **reader.cost(),
+    }
+    return _adapted(job, test.outputs(head.outputs(scale(test.x))), head.size, reader, log)
+
+
+def _leave_out(job: Job, reader: Reader) -> Adapted:
+    """Return what each row gets from ridge regression on the others; no seed has a part in it.
+
+    Features are standardised once over all rows, of which no label is looked at.
+    """
+    from suite.strategies import _left_out, _rows
+
+    settings: dict[str, Any] = job.spec.settings
+    part = job.part
+    _left_out.check(part)
+    x = _rows.read(reader, job)[-1].x
+    outputs, chosen, errors = _left_out.predict(standardiser(x)(x), part, settings["C"])
+    counts = Counter(chosen.tolist())
+    log = {
+        "C": settings["C"][counts.most_common(1)[0][0]],
+        "tried": [
+            {"C": c, "squared_error": float(error), "rows": counts[place]}
+            for place, (c, error) in enumerate(zip(settings["C"], errors, strict=True))
+        ],
+        "chosen": "for each row the C with the least squared error of the other rows when left out",
+        "standardised": "once over all rows, without their labels",
+        "validation": part.score(outputs),
+        "width": x.shape[1],
+        "rows": len(x),
+        **reader.cost(),
+    }
+    return _adapted(job, outputs, (x.shape[1] + 1) * outputs.shape[1], reader, log)
+
+
+def _adapted(job: Job, outputs: Any, head: int, reader: Reader, log: dict[str, Any]) -> Adapted:
+    (task,) = job.parts
+    return Adapted({task: outputs}, head, reader.params + head, log)
+
+
+def _heads_of(part: Part, rows: Rows, x: np.ndarray, labels: np.ndarray, settings: dict[str, Any]) -> list[Head]:
+    """Return a fitted head for each C of the settings, of the sort that the target asks for."""
+    from suite.strategies import _heads, _rows
+
+    grid = _heads.Grid(settings["C"], settings["max_iter"], part.n_outputs)
+    by_target = {"labels": _heads.every_class, "number": _heads.number}
+    of = _heads.right_choice if isinstance(rows, _rows.Choices) else by_target.get(part.target, _heads.one_class)
+    return of(x, labels, grid)
+
+
+def _check_classes(part: Part, labels: np.ndarray, share: float) -> None:
+    if part.target in ("class", "tags") and len(set(labels.tolist())) < 2:
+        raise SuiteError(
+            f"A share of {share} of {len(part.train)} training rows holds one class only; "
+            "a probe needs two. Raise linear_probe.train_share in the protocol, or give more rows."
         )
-        train, validation, test = (pooled.read(split.items, split.lengths, split.ids) for split in job.splits)
-        rows = chosen_rows(len(train), settings["train_share"], job.seeds["split"])
-        if len(set(job.train.labels[rows].tolist())) < 2:
-            raise SuiteError(
-                f"A share of {settings['train_share']} of {len(train)} training rows holds one class only; "
-                "a probe needs two. Raise linear_probe.train_share in the protocol, or give more rows."
-            )
-        scale = standardiser(train[rows])
-        candidates = [
-            regression(scale(train[rows]), job.train.labels[rows], strength, settings["max_iter"])
-            for strength in settings["C"]
-        ]
-        scores = [job.score(outputs(probe, scale(validation), job.n_outputs)) for probe in candidates]
-        best = int(np.argmax(scores))
-        probe = candidates[best]
-        head = probe.coef_.size + probe.intercept_.size
-        log = {
-            "C": settings["C"][best],
-            "tried": [{"C": c, "validation": s} for c, s in zip(settings["C"], scores, strict=True)],
-            "validation": scores[best],
-            "width": train.shape[1],
-            "rows": len(rows),
-            "features_seconds": pooled.seconds,
-            "features_stored": pooled.stored,
-        }
-        return Adapted(outputs(probe, scale(test), job.n_outputs), head, pooled.params + head, log)
 
 
 def chosen_rows(n: int, share: float, seed: int) -> np.ndarray:
@@ -92,28 +152,6 @@ def standardiser(x: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     mean, deviation = x.mean(0, dtype=np.float64), x.std(0, dtype=np.float64)
     deviation[deviation == 0] = 1.0
     return lambda features: (features - mean) / deviation
-
-
-def regression(x: np.ndarray, labels: np.ndarray, strength: float, max_iter: int) -> LogisticRegression:
-    """Return multinomial logistic regression, L2-penalised with inverse strength C, fitted by L-BFGS."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1), warnings.catch_warnings():  # so small a problem is slower, not faster, on several
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a weak penalty may stop at the limit; validation decides
-        return LogisticRegression(C=strength, max_iter=max_iter).fit(x, labels)
-
-
-def outputs(probe: LogisticRegression, x: np.ndarray, n_outputs: int) -> np.ndarray:
-    """Return log-probabilities fp32 [n, n_outputs]; a class that was not seen gets the lowest float."""
-    from scipy.special import log_softmax
-
-    decision = probe.decision_function(x)
-    seen = decision if decision.ndim == 2 else np.stack([np.zeros_like(decision), decision], axis=1)
-    logits = np.full((len(x), n_outputs), np.finfo(np.float32).min, dtype=np.float32)
-    logits[:, probe.classes_] = log_softmax(seen, axis=1)  # predict_log_proba gives -inf where a probability is tiny
-    return logits
 
 
 STRATEGY = LinearProbe()

@@ -19,6 +19,9 @@ class Lora(Strategy):
     BatchNorm keeps its statistics: an adapter could not carry moved ones along.
     """
 
+    joint = True
+    resamples = ("holdout", "kfold", "bootstrap", "partition", "sequential")
+
     def recipe(self, modality: Modality) -> Settings:
         """Return AdamW's learning rate, the head's multiple of it, and the adapter's rank and scale."""
         rate = 5e-4 if modality == "text" else 2e-3

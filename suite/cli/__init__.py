@@ -1,0 +1,37 @@
+"""Words -> requests. It parses, calls what `import suite` offers too, prints and exits.
+
+Exit codes: 0 all done, 1 some runs failed, 2 wrong words or files (nothing was run), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from suite.cli import browse, evaluate, results
+from suite.cli._words import app
+
+_SEVERAL = {"-m": "-m", "--model": "-m", "-t": "-t", "--task": "-t", "-s": "-s", "--strategy": "-s"}
+
+__all__ = ["app", "browse", "evaluate", "main", "results"]
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app(_spread_words(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _spread_words(words: Sequence[str]) -> list[str]:
+    """Let `-m A B` mean `-m A -m B`."""
+    spread: list[str] = []
+    option = None
+    for word in words:
+        if word.startswith("-") and word != "-":
+            option = _SEVERAL.get(word)
+        elif option and spread and spread[-1] not in _SEVERAL:
+            spread.append(option)
+        spread.append(word)
+    return spread

@@ -1,0 +1,46 @@
+"""What every command shares: the application, its options, and how mistakes are told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="How well does a pre-trained checkpoint adapt? Fine-tune, probe, score, store and rank.",
+)
+
+Models = Annotated[list[str], typer.Option("-m", "--model", help="org/name[@revision], a folder, or bundled/NAME.")]
+Tasks = Annotated[list[str], typer.Option("-t", "--task", help="A task, a collection, or a YAML file.")]
+StoreUrl = Annotated[str, typer.Option("--store", help="A folder or an fsspec URL.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Turn our errors into sentences and exit codes; nothing else is caught."""
+    from suite.spec import SuiteError
+
+    try:
+        yield
+    except SuiteError as error:
+        for line in str(error).splitlines():
+            typer.echo(f"error: {line}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("Interrupted. All runs that had finished are stored; the same command does the rest.", err=True)
+        raise typer.Exit(130) from None
+
+
+def prepare(offline: bool) -> None:
+    """Set what libraries read when they are imported."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"

