@@ -165,6 +165,11 @@ def test_a_batch_is_padded_to_its_own_longest_row(tokenizer: Any) -> None:
     assert batch["labels"].tolist() == [0, 1]
 
 
+def test_a_text_of_one_column_is_taken_as_it_is() -> None:
+    assert _texts.joined("  a \n b ") == "  a \n b "
+    assert _texts.joined(["a", "", None, "b"]) == "a b"
+
+
 def test_the_texts_of_several_columns_are_joined_with_a_space(tokenizer: Any) -> None:
     cells = [["sunny", "day"], ["sunny day", "", None], [None, "sunny day"]]
     several = TEXT.prepare(_split(text=cells, text_pair=cells, label=["x"] * 3), ("x", "y"), tokenizer, 32)

@@ -11,42 +11,48 @@ never on a random number: 28% of WordNet's glosses are reserved for tasks (see
 """
 
 import argparse
-import gzip
-import hashlib
 import io
-import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import Features, Image, Value
+from datasets import Features, Image, List, Value
+from definitions import definitions
+from entities import Names, entities
+from fashion_mnist import FASHION, fashion, image_rows, pixel_hash
+from hypernym_graph import HypernymGraph
+from hypernyms import hypernyms
+from parts import divide
 from PIL import Image as PillowImage
+from questions import questions
+from rows import Row, Splits, balanced, stratified, without_repeats
+from similarity import similarity
 from sklearn.datasets import load_digits
-from wordnet_database import Synset, is_reserved, normalised, rank, read_synsets
+from wordnet_database import Synset, normalised, rank, read_senses, read_synsets, reserved, used_word
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 WORDNET = Path("/usr/share/wordnet")
-FASHION = Path("/usr/share/datasets/fashion-mnist")
 
-# Pre-training sees the first rows of Fashion-MNIST's train file, the tasks the others.
-FASHION_PRETRAINING_ROWS = 40_000
-FASHION_LABELS = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
-FASHION_TOPS = ("T-shirt/top", "Pullover", "Dress", "Coat", "Shirt")
+TEXT = Value("string")
+# Every column that a task may have, in the order of the files.
+COLUMNS = {
+    "question": TEXT,
+    "context": TEXT,
+    "answers": {"text": List(TEXT), "answer_start": List(Value("int32"))},
+    "tokens": List(TEXT),
+    "tags": List(TEXT),
+    "text": TEXT,
+    "text_pair": TEXT,
+    "image": Image(),
+    "choices": List(TEXT),
+    "label": TEXT,
+    "labels": List(TEXT),
+    "score": Value("float64"),
+    "block": TEXT,
+}
 
 # The noun categories with at least 280 reserved glosses.
 SUPERSENSES = (
@@ -72,9 +78,6 @@ SUPERSENSES = (
 PARTS_OF_SPEECH = ("noun", "verb", "adjective")
 RELATIONS = {("@", "n"), ("@", "v"), ("#p", "n"), ("&", "a")}
 
-Row = dict[str, Any]
-Splits = dict[str, list[Row]]
-
 
 def supersense(synsets: list[Synset]) -> Splits:
     """Return definitions of nouns with their WordNet category, balanced."""
@@ -93,7 +96,7 @@ def part_of_speech(synsets: list[Synset]) -> Splits:
         if synset.part_of_speech not in PARTS_OF_SPEECH:
             continue
         for example in synset.examples:
-            word, form = _used_word(synset.words, example)
+            word, form = used_word(synset.words, example)
             if word:
                 in_test = rank(word, "pos split") < 0.2 * 2**64
                 row = {"text": f"{form}: {example}", "label": synset.part_of_speech}
@@ -126,28 +129,8 @@ def relation(synsets: list[Synset]) -> Splits:
     }
 
 
-def reserved(synsets: Iterable[Synset]) -> Iterator[Synset]:
-    """Yield the synsets that tasks may use: reserved, and with a gloss of their own."""
-    synsets = list(synsets)
-    uses = Counter(normalised(synset.definition) for synset in synsets)
-    for synset in synsets:
-        if is_reserved(synset.definition) and uses[normalised(synset.definition)] == 1:
-            yield synset
-
-
 def _text_rank(salt: str) -> Callable[[Row], int]:
     return lambda row: rank(f"{row['text']}\n{row.get('text_pair', '')}", salt)
-
-
-def _used_word(words: tuple[str, ...], example: str) -> tuple[str, str]:
-    """Return the synset's word that the example uses and the form it has there, else blanks."""
-    for word in words:
-        stem = re.escape(word.lower().removesuffix("e"))
-        end = r"(?:e?s|e?d|ing)?" if stem == word.lower() else r"(?:e|es|ed|ing)"
-        found = re.search(rf"\b{stem}{end}\b", example.lower())
-        if found:
-            return word.lower(), found.group()
-    return "", ""
 
 
 def _related_pairs(synsets: list[Synset]) -> list[tuple[str, Synset, Synset]]:
@@ -212,121 +195,13 @@ def digits() -> Splits:
     return stratified(rows, lambda row: row["rank"], train=len(rows) - 500, test=500)
 
 
-def fashion(folder: Path) -> tuple[Splits, Splits]:
-    """Return the splits of fashion-mnist-small and of fashion-tops, which share no row."""
-    train_pixels, train_labels = read_fashion(folder, "train")
-    test_pixels, test_labels = read_fashion(folder, "t10k")
-    test = without_repeats(image_rows(test_pixels, test_labels), lambda row: row["rank"])
-    taken = {pixel_hash(pixels) for pixels in train_pixels[:FASHION_PRETRAINING_ROWS]}
-    taken |= {row["hash"] for row in test}
-    rows = image_rows(train_pixels[FASHION_PRETRAINING_ROWS:], train_labels[FASHION_PRETRAINING_ROWS:])
-    train = without_repeats((row for row in rows if row["hash"] not in taken), lambda row: row["rank"])
-
-    def key(row: Row) -> int:
-        return row["rank"]
-
-    small = {"train": balanced(train, key, 4000), "test": balanced(test, key, 1000)}
-    used = {row["hash"] for split in small.values() for row in split}
-    tops = {
-        name: balanced(
-            [row for row in pool if row["hash"] not in used and row["label"] in FASHION_TOPS],
-            key,
-            count,
-        )
-        for name, pool, count in (("train", train, 2500), ("test", test, 1000))
-    }
-    return small, tops
-
-
-def read_fashion(folder: Path, name: str) -> tuple[np.ndarray, list[str]]:
-    """Return (rows, 28, 28) pixels and the label names of Fashion-MNIST's `train` or `t10k`."""
-    images = folder / f"{name}-images-idx3-ubyte.gz"
-    if not images.is_file():
-        raise FileNotFoundError(
-            f"No {images}. Expected Fashion-MNIST there; on Debian: apt install dataset-fashion-mnist"
-        )
-    pixels = np.frombuffer(gzip.decompress(images.read_bytes()), np.uint8, offset=16)
-    labels = (folder / f"{name}-labels-idx1-ubyte.gz").read_bytes()
-    numbers = np.frombuffer(gzip.decompress(labels), np.uint8, offset=8)
-    return pixels.reshape(-1, 28, 28), [FASHION_LABELS[number] for number in numbers]
-
-
-def pixel_hash(pixels: np.ndarray) -> str:
-    """Return what identifies an image: a hash of its size and its grey values."""
-    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
-
-
-def image_rows(pixels: np.ndarray, labels: list[str]) -> list[Row]:
-    """Return rows with the image as PNG bytes, its hash, and the rank that follows from it."""
-    rows = []
-    for image, label in zip(pixels, labels, strict=True):
-        found = pixel_hash(image)
-        content = {"bytes": _png(image), "path": None}
-        rows.append({"image": content, "label": label, "hash": found, "rank": int(found[:16], 16)})
-    return rows
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    # Stored, not deflated: the parquet file's zstd packs all images together, and smaller.
-    buffer = io.BytesIO()
-    PillowImage.fromarray(pixels).save(buffer, "PNG", compress_level=0)
-    return buffer.getvalue()
-
-
-def without_repeats(rows: Iterable[Row], key: Callable[[Row], int]) -> list[Row]:
-    """Return the rows, of those with equal keys the first."""
-    return list({key(row): row for row in reversed(list(rows))}.values())
-
-
-def balanced(rows: list[Row], key: Callable[[Row], int], count: int) -> list[Row]:
-    """Return the `count` rows lowest by key with the labels as even as can be, in key order.
-
-    Raises:
-        ValueError: a label has too few rows.
-    """
-    by_label = _by_label(rows, key)
-    quotas = _quotas({label: count / len(by_label) for label in by_label}, count)
-    picked = []
-    for label, quota in quotas.items():
-        if len(by_label[label]) < quota:
-            raise ValueError(f"Label {label!r} has {len(by_label[label])} rows, {quota} are needed")
-        picked += by_label[label][:quota]
-    return sorted(picked, key=key)
-
-
-def stratified(rows: list[Row], key: Callable[[Row], int], train: int, test: int) -> Splits:
-    """Return train and test with the same label shares: even where the labels have enough rows."""
-    if train + test < len(rows):
-        rows = balanced(rows, key, train + test)
-    by_label = _by_label(rows, key)
-    shares = {label: test * len(group) / len(rows) for label, group in by_label.items()}
-    quotas = _quotas(shares, test)
-    return {
-        "train": sorted((r for lab, g in by_label.items() for r in g[quotas[lab] :]), key=key),
-        "test": sorted((r for lab, g in by_label.items() for r in g[: quotas[lab]]), key=key),
-    }
-
-
-def _by_label(rows: list[Row], key: Callable[[Row], int]) -> dict[str, list[Row]]:
-    by_label: dict[str, list[Row]] = defaultdict(list)
-    for row in sorted(rows, key=key):
-        by_label[row["label"]].append(row)
-    return dict(sorted(by_label.items()))
-
-
-def _quotas(shares: dict[str, float], count: int) -> dict[str, int]:
-    """Return whole numbers close to the shares that add up to `count`: largest remainder."""
-    quotas = {label: int(share) for label, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda label: (quotas[label] - shares[label], label))
-    for label in by_remainder[: count - sum(quotas.values())]:
-        quotas[label] += 1
-    return quotas
-
-
 def write(folder: Path, splits: Splits) -> None:
     """Write train.parquet and test.parquet; `datasets` decodes an image column by itself."""
-    names = [name for name in ("text", "text_pair", "image", "label") if name in splits["test"][0]]
-    features = Features({name: Image() if name == "image" else Value("string") for name in names})
+    first = splits["test"][0]
+    names = [name for name in COLUMNS if name in first]
+    features = Features({name: COLUMNS[name] for name in names})
+    if isinstance(first.get("label"), int):
+        features["label"] = Value("int64")
     folder.mkdir(parents=True, exist_ok=True)
     for split, rows in splits.items():
         columns = {name: [row[name] for row in rows] for name in names}
@@ -358,6 +233,25 @@ def task_pixel_hashes(data: Path) -> set[str]:
     return hashes
 
 
+def wordnet_tasks(folder: Path) -> dict[str, Splits]:
+    """Return the splits of the tasks made of WordNet, by name."""
+    synsets = read_synsets(folder)
+    graph = HypernymGraph(synsets)
+    tasks = {
+        "wordnet-supersense": supersense(synsets),
+        "wordnet-pos": part_of_speech(synsets),
+        "wordnet-relation": relation(synsets),
+    }
+    parts = divide(synsets, tasks.values())
+    return tasks | {
+        "wordnet-hypernyms": hypernyms(parts, graph),
+        "wordnet-entities": entities(parts, Names(graph, read_senses(folder))),
+        "wordnet-definition": definitions(parts),
+        "wordnet-similarity": similarity(parts, graph),
+        "wordnet-questions": questions(parts, graph),
+    }
+
+
 def main() -> None:
     """Read the sources, write every task."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -365,16 +259,7 @@ def main() -> None:
     parser.add_argument("--fashion-mnist", type=Path, default=FASHION, help="folder of the *.gz")
     parser.add_argument("--out", type=Path, default=DATA, help="folder to write to")
     options = parser.parse_args()
-    synsets = read_synsets(options.wordnet)
-    small, tops = fashion(options.fashion_mnist)
-    tasks = {
-        "wordnet-supersense": supersense(synsets),
-        "wordnet-pos": part_of_speech(synsets),
-        "wordnet-relation": relation(synsets),
-        "digits": digits(),
-        "fashion-mnist-small": small,
-        "fashion-tops": tops,
-    }
+    tasks = wordnet_tasks(options.wordnet) | {"digits": digits()} | fashion(options.fashion_mnist)
     for name, splits in tasks.items():
         write(options.out / name, splits)
 

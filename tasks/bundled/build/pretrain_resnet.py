@@ -21,15 +21,9 @@ import numpy as np
 import pyarrow as pa
 import timm
 import torch
+from fashion_mnist import FASHION, FASHION_PRETRAINING_ROWS, pixel_hash, read_fashion
 from linear_probe import probe
-from make_tasks import (
-    DATA,
-    FASHION,
-    FASHION_PRETRAINING_ROWS,
-    pixel_hash,
-    read_fashion,
-    task_pixel_hashes,
-)
+from make_tasks import DATA, task_pixel_hashes
 from PIL import Image
 from timm.models import save_for_hf
 from torch import nn

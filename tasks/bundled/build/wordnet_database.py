@@ -10,13 +10,14 @@ Format: https://wordnet.princeton.edu/documentation/wndb5wn
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 RESERVED_FRACTION = 0.28
 
-NOUN_LEXNAMES = {
+LEXNAMES = {
     "03": "noun.Tops",
     "04": "noun.act",
     "05": "noun.animal",
@@ -43,6 +44,21 @@ NOUN_LEXNAMES = {
     "26": "noun.state",
     "27": "noun.substance",
     "28": "noun.time",
+    "29": "verb.body",
+    "30": "verb.change",
+    "31": "verb.cognition",
+    "32": "verb.communication",
+    "33": "verb.competition",
+    "34": "verb.consumption",
+    "35": "verb.contact",
+    "36": "verb.creation",
+    "37": "verb.emotion",
+    "38": "verb.motion",
+    "39": "verb.perception",
+    "40": "verb.possession",
+    "41": "verb.social",
+    "42": "verb.stative",
+    "43": "verb.weather",
 }
 
 _PART_OF_SPEECH = {"n": "noun", "v": "verb", "a": "adjective", "s": "adjective", "r": "adverb"}
@@ -51,7 +67,10 @@ _EXAMPLE = re.compile(r'"([^"]+)"')
 
 @dataclass(frozen=True)
 class Synset:
-    """One row of a data file; `pointers` holds (symbol, part of speech letter and offset)."""
+    """One row of a data file; `pointers` holds (symbol, part of speech letter and offset).
+
+    `lexname` is the category of a noun or verb, as "noun.animal", and "" for other words.
+    """
 
     key: str
     lexname: str
@@ -76,6 +95,26 @@ def rank(text: str, salt: str = "") -> int:
     return int.from_bytes(digest[:8], "big")
 
 
+def reserved(synsets: Iterable[Synset]) -> Iterator[Synset]:
+    """Yield the synsets that tasks may use: reserved, and with a gloss of their own."""
+    synsets = list(synsets)
+    uses = Counter(normalised(synset.definition) for synset in synsets)
+    for synset in synsets:
+        if is_reserved(synset.definition) and uses[normalised(synset.definition)] == 1:
+            yield synset
+
+
+def used_word(words: tuple[str, ...], example: str) -> tuple[str, str]:
+    """Return the synset's word that the example uses and the form it has there, else blanks."""
+    for word in words:
+        stem = re.escape(word.lower().removesuffix("e"))
+        end = r"(?:e?s|e?d|ing)?" if stem == word.lower() else r"(?:e|es|ed|ing)"
+        found = re.search(rf"\b{stem}{end}\b", example.lower())
+        if found:
+            return word.lower(), found.group()
+    return "", ""
+
+
 def is_reserved(definition: str) -> bool:
     """Say whether a gloss belongs to the tasks; pre-training reads only the others."""
     return rank(definition, "reserved") < RESERVED_FRACTION * 2**64
@@ -84,6 +123,25 @@ def is_reserved(definition: str) -> bool:
 def read_synsets(folder: Path) -> list[Synset]:
     """Return every synset of the four data files, in file order."""
     return [synset for name in ("noun", "verb", "adj", "adv") for synset in _read(folder, name)]
+
+
+def read_senses(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Return the keys of each word's noun, adjective, verb and adverb synsets, the commonest sense first.
+
+    The words are in lower case, as WordNet's index has them. A line of index.noun:
+
+        dog n 7 5 @ ~ #m #p %p 7 1 02084071 10114209 ...
+    """
+    senses: dict[str, tuple[str, ...]] = {}
+    for name in ("noun", "adj", "verb", "adv"):
+        with (folder / f"index.{name}").open(encoding="utf-8") as lines:
+            for line in lines:
+                if not line.startswith(" "):
+                    fields = line.split()
+                    word = fields[0].replace("_", " ")
+                    found = (fields[1] + offset for offset in fields[-int(fields[2]) :])
+                    senses[word] = (*senses.get(word, ()), *found)
+    return senses
 
 
 def _read(folder: Path, name: str) -> Iterator[Synset]:
@@ -112,7 +170,7 @@ def _parse(line: str) -> Synset:
     definition, examples = _split_gloss(gloss)
     return Synset(
         key=letter + fields[0],
-        lexname=NOUN_LEXNAMES.get(fields[1], ""),
+        lexname=LEXNAMES.get(fields[1], ""),
         part_of_speech=_PART_OF_SPEECH[letter],
         words=words,
         definition=definition,
