@@ -91,11 +91,16 @@ def _named(cells: list[Any], feature: Any) -> tuple[list[Any], Names]:
 
     if isinstance(feature, datasets.ClassLabel):
         names = tuple(feature.names)
-        return [names[v] if v is not None and v >= 0 else None for v in cells], names
+        return [_name(names, v) for v in cells], names
     if isinstance(feature, datasets.List | datasets.LargeList) and isinstance(feature.feature, datasets.ClassLabel):
         names = tuple(feature.feature.names)
-        return [None if row is None else [names[v] for v in row] for row in cells], names
+        return [None if row is None else [_name(names, v) for v in row] for row in cells], names
     return cells, None
+
+
+def _name(names: tuple[str, ...], index: int | None) -> str | None:
+    """Return a class's name; -1 is how a data set says that there is none."""
+    return names[index] if index is not None and index >= 0 else None
 
 
 def _is_image(feature: Any) -> bool:

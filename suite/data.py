@@ -122,25 +122,28 @@ def load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[Any
 
 
 def _load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[Any, int]) -> TaskData:
-    carve = task.splits.validation
-    wanted = {"train": task.splits.train, "test": task.splits.test}
-    wanted["validation"] = carve.origin if isinstance(carve, Carve) else carve
+    carves: dict[str, Carve] = {}
+    wanted: dict[str, str] = {}
+    for part in ("train", "test", "validation"):
+        of = getattr(task.splits, part)
+        wanted[part] = of.origin if isinstance(of, Carve) else of
+        if isinstance(of, Carve):
+            carves[part] = of
     source = _materialise(task, files)
     sources = {name: _rows(task, source, name) for name in dict.fromkeys(wanted.values())}
     parts = {part: sources[name][0] for part, name in wanted.items()}
     rows_hash = {name: _hash_of(rows.hashes) for name, (rows, _) in sources.items()}
-    if isinstance(carve, Carve):
-        inside = [_fraction(f"carve:{carve.seed}", row) < carve.fraction for row in parts["validation"].hashes]
-        parts["validation"] = parts["validation"].take([i for i, held in enumerate(inside) if held])
-        for part in ("train", "test"):
-            if wanted[part] == carve.origin:
-                parts[part] = parts[part].take([i for i, held in enumerate(inside) if not held])
+    open_to = dict(wanted)
+    for part, carve in carves.items():  # the test part first, so that what is left is carved for validation
+        _carve(parts, open_to, part, carve)
+        del open_to[part]
     for part, rows in parts.items():
         most = min((n for of in (limits, task.limits) for name, n in of.items() if name == part), default=None)
         parts[part] = replace(rows.take(_limit(rows, most)), name=part)
         if not len(parts[part]):
             remedy = "name a split that has rows"
-            if part == "validation" and isinstance(carve, Carve):
+            if part in carves:
+                carve = carves[part]
                 remedy = f"a fraction of {carve.fraction} took none of '{carve.origin}'; raise it, or name a split"
             raise SuiteError(f"{task.where('splits', part)}: the {part} split of {task.name} is empty: {remedy}.")
     pins = {
@@ -151,6 +154,17 @@ def _load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[An
     }
     labels = next((names for _, names in sources.values() if names), None)
     return TaskData(parts["train"], parts["validation"], parts["test"], labels, pins)
+
+
+def _carve(parts: dict[str, Split], wanted: Mapping[str, str], part: str, carve: Carve) -> None:
+    """Take a part out of its origin and away from the others that come from there; rows of a group stay together."""
+    salt = "carve" if part == "validation" else f"carve-{part}"
+    for other in [name for name, origin in wanted.items() if origin == carve.origin]:
+        rows = parts[other]
+        groups = rows.columns.get("group")
+        marks = rows.hashes if groups is None else [digest(canonical_json(_plain(group)).encode()) for group in groups]
+        inside = [_fraction(f"{salt}:{carve.seed}", mark) < carve.fraction for mark in marks]
+        parts[other] = rows.take([i for i, held in enumerate(inside) if held == (other == part)])
 
 
 def _materialise(task: TaskSpec, files: dict[str, list[str]] | None) -> dict[str, Dataset]:

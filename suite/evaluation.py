@@ -87,8 +87,7 @@ def _result(spec: RunSpec, ready: _Ready, adapted: strategies.Adapted, about: Ma
     tested = adapted.tested or ready.part.test
     predictions, scores = kind.decode(adapted.outputs[task.name], tested)
     values = metrics.score(task.metrics, tested.labels, predictions, scores)
-    chance = kind.chance(task, tested.labels, len(ready.classes)).get(main)
-    meaning = metrics.info(main, chance if adapted.chance is None else adapted.chance)
+    meaning = metrics.info(main, _chance(ready, adapted, tested))
     log = adapted.log | _stages_log(adapted.stages, ready)
     record = Record(
         key=spec.key(task.name),
@@ -112,6 +111,14 @@ def _result(spec: RunSpec, ready: _Ready, adapted: strategies.Adapted, about: Ma
         "value": metrics.contributions(main, tested.labels, predictions, scores).tolist(),
     }
     return Result(record, columns | ({"cluster": tested.clusters} if tested.clusters else {}))
+
+
+def _chance(ready: _Ready, adapted: strategies.Adapted, tested: Prepared) -> float | None:
+    """Return what guessing gets; the task's word on it holds where all of its classes were told apart."""
+    if adapted.told_apart is None:
+        return ready.kind.chance(ready.task, tested.labels, len(ready.classes)).get(_main(ready.task))
+    silent = ready.task.model_copy(update={"chance": None})
+    return ready.kind.chance(silent, tested.labels, adapted.told_apart).get(_main(ready.task))
 
 
 def _prepare(spec: RunSpec, task: TaskSpec, machine: Machine) -> _Ready:
@@ -143,8 +150,11 @@ def _prepare(spec: RunSpec, task: TaskSpec, machine: Machine) -> _Ready:
 
 
 def _clusters(split: data.Split) -> list[str] | None:
+    """Return the group of every row; a row without one is a group of its own."""
     groups = split.columns.get(kinds.GROUP)
-    return None if groups is None else [str(group) for group in groups]
+    if groups is None:
+        return None
+    return [f"row {row}" if group is None else str(group) for row, group in zip(split.ids, groups, strict=True)]
 
 
 def _job(spec: RunSpec, ready: Mapping[str, _Ready], machine: Machine, progress: Progress) -> strategies.Job:
@@ -176,11 +186,13 @@ def load_rows(task: TaskSpec, spec: RunSpec) -> list[data.TaskData]:
     Raises:
         SuiteError: the data cannot be used, or cannot be cut so.
     """
-    limits = spec.protocol.limits
+    limits: Mapping[Any, int] = spec.protocol.limits
     if spec.resample == "holdout":
         return [load_data(task, spec.protocol)]
     whole = data.load(task, tasks.local_files(task), {})
     cuts = resampling.cut(task, whole, resampling.Cut(spec.resample, spec.fold, spec.resample_seed()))
+    if resampling.parse(spec.resample).name == "loo" and "train" in limits:  # its three splits are the same rows
+        limits = dict.fromkeys(("train", "validation", "test"), limits["train"])
     return [data.limited(rows, limits) for rows in cuts]
 
 

@@ -140,11 +140,17 @@ class TransformersModel(Model):
 
     def _native(self, **inputs: torch.Tensor) -> torch.Tensor:
         """Return what the body pools itself; of an image body that does not, what its classifier sees."""
-        pooled: list[torch.Tensor | None] = []
+        if "pixel_values" not in inputs:
+            pooled = getattr(self.net.base_model(**inputs), "pooler_output", None)
+            if pooled is None or self._pooler_is_fresh():
+                raise SuiteError("This checkpoint has no pooling of its own; use pooling: mean or cls.")
+            found: torch.Tensor = pooled.flatten(1)
+            return found
+        bodies: list[torch.Tensor | None] = []
         seen: list[torch.Tensor] = []
         hooks = (
             self.net.base_model.register_forward_hook(
-                lambda module, arguments, out: pooled.append(getattr(out, "pooler_output", None))
+                lambda module, arguments, out: bodies.append(getattr(out, "pooler_output", None))
             ),
             self.net.get_submodule(self.head[-1]).register_forward_pre_hook(
                 lambda module, arguments: seen.append(arguments[0])
@@ -155,12 +161,12 @@ class TransformersModel(Model):
         finally:
             for hook in hooks:
                 hook.remove()
-        untrained = any(name.startswith(f"{self.net.base_model_prefix}.pooler.") for name in self.fresh)
-        if pooled and pooled[0] is not None and not untrained:
-            return pooled[0].flatten(1)
-        if "pixel_values" not in inputs:
-            raise SuiteError("This checkpoint has no pooling of its own; use pooling: mean or cls.")
+        if bodies and bodies[0] is not None and not self._pooler_is_fresh():
+            return bodies[0].flatten(1)
         return seen[0].flatten(1)
+
+    def _pooler_is_fresh(self) -> bool:
+        return any(name.startswith(f"{self.net.base_model_prefix}.pooler.") for name in self.fresh)
 
 
 class TimmModel(Model):
@@ -278,6 +284,8 @@ def _load_transformers(source: Source, n_labels: int, random: bool, auto_class: 
         output_loading_info=True,
         dtype=torch.float32,
     )
+    if not isinstance(getattr(net, net.base_model_prefix, None), nn.Module):
+        raise SuiteError(f"the {_head_of(auto_class)} model of '{config.model_type}' has no body apart from its head")
     mismatched = {entry[0] if isinstance(entry, tuple) else entry for entry in info["mismatched_keys"]}
     fresh = (set(info["missing_keys"]) | mismatched) & {name for name, _ in net.named_parameters()}
     if fresh == {name for name, _ in net.named_parameters()}:

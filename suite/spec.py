@@ -104,11 +104,11 @@ class Carve(Strict):
 
 
 class Splits(Strict):
-    """Which split of the data set plays which part."""
+    """Which split of the data set plays which part, or what of it is carved out."""
 
     train: str = "train"
     validation: str | Carve = Carve()
-    test: str = "test"
+    test: str | Carve = "test"
 
 
 class TaskSpec(Strict):

@@ -238,6 +238,7 @@ DATA: dict[tuple[str, str | None], HubData] = {
     ),
     ("mteb/stsbenchmark-sts", None): _pairs("train", "validation", "test"),
     ("mteb/sts12-sts", None): _pairs("train", "test"),
+    ("mteb/sickr-sts", None): _pairs("test"),
     ("mteb/amazon_polarity", None): _lines({0: "negative", 1: "positive"}),
     ("mteb/banking77", None): _lines({i: f"intent {i}" for i in range(SEEN_CLASSES)}),
     ("mteb/emotion", None): _lines(FEELINGS),

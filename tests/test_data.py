@@ -167,6 +167,34 @@ def test_validation_carved_out_of_test_leaves_train_whole(read: Callable[..., Ta
     assert not set(made.test.columns["text"]) & set(made.validation.columns["text"])
 
 
+def test_a_data_set_of_one_split_gives_train_validation_and_test(read: Callable[..., TaskData]) -> None:
+    more = (
+        "splits: {train: train, validation: {from: train, fraction: 0.2, seed: 0}, "
+        "test: {from: train, fraction: 0.3, seed: 0}}\n"
+    )
+    for n in (300, 600):
+        found = read(rows(n), more=more)
+        parts = [set(part.hashes) for part in found.splits]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == n
+        assert len(found.test) == pytest.approx(0.3 * n, rel=0.25)
+        assert len(found.validation) == pytest.approx(0.2 * 0.7 * n, rel=0.35)
+        if n == 300:
+            before = parts
+    assert all(old <= new for old, new in zip(before, parts, strict=True))
+
+
+def test_rows_of_one_group_are_carved_together(tmp_path: Path) -> None:
+    made = [row | {"page": f"p{i // 5}"} for i, row in enumerate(rows(200))]
+    for name in ("train", "dev", "test"):
+        pd.DataFrame(made).to_parquet(tmp_path / f"{name}.parquet", index=False)
+    more = "splits: {train: train, test: {from: train, fraction: 0.3, seed: 0}}\n"
+    task = write(tmp_path, more, "{text: text, label: label, group: page}")
+    found = data.load(task, tasks.data_files(task), {})
+    pages = [set(part.columns["group"]) for part in found.splits]
+    assert sum(map(len, pages)) == len(set.union(*pages)) == 40
+    assert all(pages)
+
+
 def test_a_carved_split_without_a_row_is_told(read: Callable[..., TaskData]) -> None:
     with pytest.raises(
         SuiteError, match=r"some.yaml:6: the validation split of some is empty: a fraction of 0.0001 took none"
@@ -181,7 +209,8 @@ def test_a_carved_split_without_a_row_is_told(read: Callable[..., TaskData]) -> 
 @settings(max_examples=60, deadline=None)
 def test_limits_are_kept_and_stratified(n: int, most: int, classes: int, seed: int) -> None:
     made = split(n, classes, seed)
-    columns, hashes = _limit(made, most)
+    kept = made.take(_limit(made, most))
+    columns, hashes = kept.columns, kept.hashes
     assert len(hashes) == min(n, most)
     assert hashes == [h for h in made.hashes if h in set(hashes)]  # in their old order
     before, after = Counter(made.columns["label"]), Counter(columns["label"])
@@ -195,14 +224,15 @@ def test_limits_do_not_depend_on_the_order_of_the_rows(n: int, most: int, seed: 
     made = split(n, 3, seed)
     order = list(range(n))
     random.Random(seed + 1).shuffle(order)
-    assert set(_limit(made, most)[1]) == set(_limit(made.take(order), most)[1])
+    shuffled = made.take(order)
+    assert set(made.take(_limit(made, most)).hashes) == set(shuffled.take(_limit(shuffled, most)).hashes)
 
 
 @given(st.integers(4, 60), st.integers(1, 30))
 @settings(max_examples=60, deadline=None)
 def test_a_smaller_limit_is_part_of_a_larger_one(n: int, most: int) -> None:
     made = split(n)
-    assert set(_limit(made, most)[1]) <= set(_limit(made, most + 1)[1])
+    assert set(_limit(made, most)) <= set(_limit(made, most + 1))
 
 
 def test_the_smaller_of_two_limits_counts(read: Callable[..., TaskData]) -> None:

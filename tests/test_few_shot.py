@@ -68,7 +68,7 @@ def test_classes_outside_the_episode_get_the_lowest_float(fit: Any) -> None:
     assert (scores[logits == LOWEST] == 0).all() and np.allclose(scores.sum(axis=1), 1)
     accuracy = (predictions == tested.labels).mean()
     assert found.log["heads"][found.log["head"]]["accuracy"] == pytest.approx(accuracy)
-    assert found.chance == 1 / 4 < accuracy
+    assert found.told_apart == 4 and accuracy > 1 / 4
 
 
 @pytest.mark.parametrize("head", ["prototype", "ridge", "best"])
@@ -131,7 +131,7 @@ def test_features_are_centred_by_the_training_rows(fit: Any) -> None:
 
 def test_with_fewer_classes_than_ways_all_of_them_take_part(fit: Any) -> None:
     found = fit(_part(classes=3), ways=5)
-    assert found.log["ways"] == 3 and found.chance == 1 / 3
+    assert found.log["ways"] == 3 and found.told_apart == 3
     assert (found.outputs["t"] > LOWEST).all() and found.trainable_params == 3 * 12
 
 

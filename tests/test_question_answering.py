@@ -189,9 +189,20 @@ def test_an_answer_inside_a_token_is_marked_by_the_token(pieces: Any) -> None:
     assert KIND.decode(_fed_back(rows), rows)[0] == ["town"]
 
 
-def test_white_space_around_a_gold_answer_is_no_part_of_it(tokenizer: Any) -> None:
-    rows = KIND.prepare(_split([("was it", CONTEXT, _answers((" sunny ", 8)))]), BOTH, tokenizer, 32)
-    assert KIND.decode(_fed_back(rows), rows)[0] == ["sunny"]
+@pytest.mark.parametrize(
+    ("context", "gold", "wanted"),
+    [
+        (CONTEXT, " sunny ", "sunny"),
+        ("it was         cold in town", "        cold ", "cold"),
+        ("\u200bsunny day in the town", "\u200bsunny", "sunny"),
+        ("a day in the town\u200b", "town\u200b", "town"),
+    ],
+)
+def test_signs_around_a_gold_answer_that_are_no_part_of_a_word_do_not_lose_it(
+    context: str, gold: str, wanted: str, pieces: Any
+) -> None:
+    rows = KIND.prepare(_split([("was it", context, _answers((gold, context.index(gold))))]), BOTH, pieces, 32)
+    assert rows.truncated == 0 and KIND.decode(_fed_back(rows), rows)[0] == [wanted]
 
 
 def test_many_rows_are_read_as_they_are_in_small_numbers(pieces: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,6 +258,15 @@ def test_the_best_span_is_the_best_of_all(seed: int, tokens: int) -> None:
     score, found = _windows.best(logits, window)
     expected, text = _by_hand(logits, window)
     assert score == expected and text in ("", f"{found.start}:{found.stop}")
+
+
+@pytest.mark.parametrize(("last", "together"), [(29, True), (30, False)])
+def test_an_answer_has_at_most_thirty_tokens(last: int, together: bool) -> None:
+    spans = np.stack([np.arange(0, 80, 2), np.arange(1, 80, 2)], axis=1)
+    logits = np.zeros((40, 2), dtype=np.float32)
+    logits[0, 0] = logits[last, 1] = 9
+    score, found = _windows.best(logits, _windows.Window(0, 0, 0, spans))
+    assert (score == 18, found == slice(0, 2 * last + 1)) == (together, together)
 
 
 def test_question_and_special_tokens_never_answer(tokenizer: Any) -> None:

@@ -386,6 +386,15 @@ def test_leaving_one_out_of_tags_choices_and_texts_is_refused(monkeypatch: pytes
             parts.fit(monkeypatch, "linear_probe", of, "loo")
 
 
+def test_leaving_one_out_of_rows_that_are_limited_is_refused(monkeypatch: pytest.MonkeyPatch, clouds: Any) -> None:
+    x, hidden = clouds(50, 0)
+    rows = parts.rows(x, hidden[:, 0])
+    some = parts.rows(x[:20], hidden[:20, 0])
+    of = parts.part("number", 1, some, some, rows)
+    with pytest.raises(SuiteError, match=r"each of the 50 rows .* limits keep 20; use a protocol without"):
+        parts.fit(monkeypatch, "linear_probe", of, "loo")
+
+
 def test_the_folds_of_a_task_share_the_features_of_its_rows(
     planned: Any, tiny_bert: Path, text_task: Path, machine: Machine, own_cache: Path
 ) -> None:

@@ -72,13 +72,16 @@ def test_a_hub_task_is_pinned_and_says_where_it_was_confirmed(name: str) -> None
 def test_what_a_file_does_not_say_its_description_does(name: str) -> None:
     """A test split that is none, and rows that are left out, are told to whoever reads the task."""
     spec = SPECS[name]
-    if spec.splits.test.startswith("validation"):
+    if isinstance(spec.splits.test, Carve):
+        assert "taken out by row hash, is the test" in spec.description
+        assert spec.splits.test.origin == spec.splits.train
+    elif spec.splits.test.startswith("validation"):
         assert "validation split is the test" in spec.description
     for rows in spec.limits.values():
         assert f"{rows:,}" in spec.description
     validation = spec.splits.validation
     assert validation == "validation" or isinstance(validation, Carve)
-    assert "test" not in str(validation)
+    assert "test" not in str(validation) or isinstance(spec.splits.test, Carve)  # no selection on test rows
 
 
 def test_one_data_set_has_one_pin_and_one_cluster() -> None:
@@ -258,6 +261,7 @@ READ: dict[str, tuple[Any, dict[str, Any]]] = {
     "ag-news": (["World", "Sports", "Business", "Sci/Tech"], of("test", text="text") | {"label": "World"}),
     "stsbenchmark": ([], of("test", text="sentence1", text_pair="sentence2") | {"score": 0.0}),
     "sts12": ([], of("test", text="sentence1", text_pair="sentence2") | {"score": 0.0}),
+    "sick-r": ([], {"score": 0.0}),
     "amazon-polarity": (["0", "1"], of("test", text="text") | {"label": 0}),
     "banking77": (NUMBERS, of("test", text="text") | {"label": 0}),
     "emotion": (["sadness", "joy", "love", "anger", "fear", "surprise"], of("test", text="text") | {"label": 0}),

@@ -187,6 +187,12 @@ def test_one_changed_tag_contradicts_its_probabilities(words: Any) -> None:
     assert KIND.contradictions([predictions[0][1:], *predictions[1:]], told) >= 1
 
 
+def test_a_tag_that_belongs_to_another_probability_contradicts_even_where_it_stands_once() -> None:
+    scores = [[1.0, 0, 0, 0, 1.0, 0], [0, 1.0, 0], [0, 0, 1.0]]
+    assert KIND.contradictions([["O", "B-MOOD"], ["B-MOOD"], ["I-MOOD"]], scores) == 0
+    assert KIND.contradictions([["O", "B-MOOD"], ["B-MOOD"], ["B-MOOD"]], scores) == 1
+
+
 def test_lists_that_do_not_fit_each_other_contradict() -> None:
     assert KIND.contradictions([["O"], []], [[0.9, 0.1], [0.5, 0.5]]) == 1
     assert KIND.contradictions([["O"], ["O", "O"]], [[0.9, 0.1], [0.9, 0.1, 0.8]]) == 1

@@ -154,7 +154,9 @@ def _column(name: str, feature: Any, cells: list[Any]) -> Column:
         classes = tuple(feature.feature.names)
         form: Form = "classes"
     else:
-        form = next(form for form, fits in _FORMS if present and fits(present)) if present else "other"
+        form = next(form for form, fits in _FORMS if fits(present)) if present else "other"
+    if form == "whole" and len(present) == len(cells) and isinstance(present[0], float):
+        form = "number"  # with gaps they may be whole numbers that pandas has read as floats
     return Column(name, form, present, len(cells) - len(present), classes)
 
 

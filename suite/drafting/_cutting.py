@@ -60,22 +60,26 @@ def _keys(rows: Dataset, guess: Guess) -> list[str]:
     inputs = {ours: theirs for ours, theirs in guess.columns.items() if ours not in (*_TARGETS, "answers", "score")}
     chosen = next(([inputs[name]] for name in ("group", "context") if name in inputs), list(inputs.values()))
     cells = [_cells(rows, name) for names in chosen for name in ([names] if isinstance(names, str) else names)]
-    texts = (json.dumps(row, default=_bytes_hash, sort_keys=True) for row in zip(*cells, strict=True))
+    texts = (json.dumps(row, default=str, sort_keys=True) for row in zip(*cells, strict=True))
     return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
 
 
-def _cells(rows: Dataset, name: str) -> Any:
-    """Return a column's cells, that of a path into a struct those of the struct; images as their bytes."""
+def _cells(rows: Dataset, name: str) -> list[Any]:
+    """Return a column's cells, that of a path into a struct those of the struct; of images a hash."""
     import datasets
 
     column = name if name in rows.column_names else name.split(".")[0]
     if isinstance(rows.features[column], datasets.Image):
-        return rows.select_columns([column]).cast_column(column, datasets.Image(decode=False))[column]
-    return rows[column]
+        files = rows.select_columns([column]).cast_column(column, datasets.Image(decode=False))[column]
+        return [_image_hash(file) for file in files]
+    return list(rows[column][:])
 
 
-def _bytes_hash(value: Any) -> str:
-    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else str(value)
+def _image_hash(file: dict[str, Any] | None) -> str | None:
+    if file is None:
+        return None
+    content = Path(file["path"]).read_bytes() if file["bytes"] is None else file["bytes"]
+    return hashlib.sha256(content).hexdigest()
 
 
 def _strata(rows: Dataset, guess: Guess) -> list[str]:
@@ -87,7 +91,7 @@ def _strata(rows: Dataset, guess: Guess) -> list[str]:
         columns = [rows[name][:] for name in target]
         found = [[n for n, cell in zip(target, cells, strict=True) if cell] for cells in zip(*columns, strict=True)]
     else:
-        found = [list(map(str, cell)) if isinstance(cell, list) else [str(cell)] for cell in rows[target]]
+        found = [list(map(str, cell)) if isinstance(cell, list) else [str(cell)] for cell in rows[target][:]]
     counts = Counter(name for names in found for name in names)
     return [min(names, key=lambda name: (counts[name], name), default="") for names in found]
 

@@ -54,7 +54,7 @@ def text_columns(columns: Sequence[Column]) -> list[Column]:
 
 def class_columns(columns: Sequence[Column]) -> list[Column]:
     """Return the columns that could be a row's one class, the likeliest first."""
-    found = [column for column in of(columns, "class", "text", "whole", "flag") if is_class(column)]
+    found = [column for column in of(columns, "class", "text", "whole", "flag", "number") if is_class(column)]
     order = {column.name: i for i, column in enumerate(columns)}
     return sorted(
         found,
@@ -70,6 +70,8 @@ def class_columns(columns: Sequence[Column]) -> list[Column]:
 def is_class(column: Column) -> bool:
     if column.form == "class":
         return True
+    if column.form == "number" and not all(float(cell).is_integer() for cell in column.cells):
+        return False
     if column.form == "text" and (is_usual(column, _names.TEXTS) or column.words > 8):
         return False
     repeats = len(column.cells) / max(1, len(column.values))

@@ -41,9 +41,10 @@ def guess(columns: Sequence[Column], kind: str | None) -> Guess | None:
 
 def _group(found: Guess, columns: Sequence[Column]) -> dict[str, str | tuple[str, ...]]:
     """Return the column that says which rows belong together, if one has such a name and repeats its values."""
-    for column in best(columns, _names.GROUPS):
+    groups = _names.GROUPS if found.kind == "question_answering" else _names.GROUPS[:-1]
+    for column in best(columns, groups):
         repeats = len(column.values) * 2 <= len(column.cells)
-        if is_usual(column, _names.GROUPS) and repeats and column.name not in found.names and not column.missing:
+        if is_usual(column, groups) and repeats and column.name not in found.names and not column.missing:
             return {"group": column.name}
     return {}
 

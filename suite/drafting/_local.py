@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -209,12 +210,16 @@ def _is_csv(path: Path) -> bool:
 
 
 def _separator(path: Path) -> str:
-    """Return what stands between the names of the first line most often."""
+    """Return what stands between the names of the first line most often, and as often in the lines below."""
     if path.suffix.lower() in (".tsv", ".tab"):
         return "\t"
     with path.open(encoding="utf-8", errors="replace") as stream:
-        names = re.sub(r'"[^"]*"', "", stream.readline())
-    return max(",;\t|", key=names.count)
+        first, *rest = [re.sub(r'"[^"]*"', "", line) for line in itertools.islice(stream, 20)]
+
+    def fits(sign: str) -> tuple[int, int]:
+        return first.count(sign), sum(line.count(sign) == first.count(sign) for line in rest)
+
+    return max(",;\t|", key=fits)
 
 
 def _images(folder: Path, images: list[Path], metadata: list[Path], tables: list[Path]) -> Local:

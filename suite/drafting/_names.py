@@ -14,7 +14,7 @@ TEXTS = (
 )  # fmt: skip
 LABELS = (
     "label", "labels", "target", "class", "category", "intent", "sentiment", "emotion", "topic", "gold_label", "gold",
-    "answer", "y", "label_text", "label_name", "coarse_label", "fine_label", "stars", "rating", "polarity", "stance",
+    "answer", "y", "label_text", "label_name", "fine_label", "coarse_label", "stars", "rating", "polarity", "stance",
     "relation", "type", "genre", "score", "language", "lang",
 )  # fmt: skip
 SURE = LABELS[: LABELS.index("relation")]
@@ -43,8 +43,11 @@ STEMS = (
 )  # fmt: skip
 GROUPS = (
     "group", "group_id", "user", "user_id", "author", "author_id", "speaker", "speaker_id", "patient", "patient_id",
-    "document_id", "doc_id", "passage_id", "session_id", "subject_id", "dialogue_id", "conversation_id",
+    "document_id", "doc_id", "passage_id", "session_id", "subject_id", "dialogue_id", "conversation_id", "video_id",
+    "source_id", "title",
 )  # fmt: skip
+"""The last is that of the article that questions are about, and elsewhere a text."""
+
 PAIRS = (
     ("premise", "hypothesis"),
     ("question", "sentence"),
@@ -52,6 +55,7 @@ PAIRS = (
     ("question", "context"),
     ("query", "passage"),
     ("query", "document"),
+    ("paragraph", "question"),
     ("claim", "evidence"),
     ("text", "text_pair"),
 )

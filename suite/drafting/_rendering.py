@@ -62,12 +62,17 @@ def _metrics(kind: str) -> list[str]:
 def field(name: str, value: Any, indent: int = 0) -> list[str]:
     """Return one field as YAML, on one line where it fits."""
     space = " " * indent
-    flow = yaml.safe_dump([value], default_flow_style=True, width=math.inf, allow_unicode=True, sort_keys=False)
-    line = f"{space}{name}: {flow.strip()[1:-1]}"
-    if len(line) <= WIDTH or not isinstance(value, dict | list):
+    if not isinstance(value, dict | list):
+        return [space + _yaml({name: value}, flow=False)]
+    line = f"{space}{name}: {_yaml(value, flow=True)}"
+    if len(line) <= WIDTH:
         return [line]
-    block = yaml.safe_dump(value, default_flow_style=False, width=math.inf, allow_unicode=True, sort_keys=False)
-    return [f"{space}{name}:", *(f"{space}  {text}" for text in block.splitlines())]
+    return [f"{space}{name}:", *(f"{space}  {text}" for text in _yaml(value, flow=False).splitlines())]
+
+
+def _yaml(value: Any, flow: bool) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=flow, width=math.inf, allow_unicode=True, sort_keys=False)
+    return text.strip()
 
 
 def one_line(text: str) -> str:

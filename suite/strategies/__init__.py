@@ -75,9 +75,7 @@ class Job:
 class Adapted:
     """What an adaptation gives: outputs of each task's test rows, sizes, and a log to record.
 
-    `tested` replaces the test rows where others were tested (episodes), with what guessing gets there.
-    `stages` holds for each stage the outputs of the test rows after it and, of every stage's validation
-    rows, those at the start (first) and after each stage.
+    `tested` replaces the test rows where others were tested (episodes), each among `told_apart` classes.
     """
 
     outputs: Mapping[str, Outputs]
@@ -85,7 +83,7 @@ class Adapted:
     total_params: int
     log: dict[str, Any]
     tested: Prepared | None = None
-    chance: float | None = None
+    told_apart: int | None = None
     stages: Stages | None = None
 
 

@@ -26,10 +26,10 @@ def targets(part: Part) -> np.ndarray:
 
 
 def check(part: Part) -> None:
-    """Refuse answers that have no closed form here.
+    """Refuse answers that have no closed form here, and rows that are not all there.
 
     Raises:
-        SuiteError: they are tags, texts or one of several choices.
+        SuiteError: the answers are tags, texts or one of several choices, or the splits are not the same rows.
     """
     plain = part.target in ("class", "labels", "number")
     if not plain or _rows.has_choices(part):
@@ -37,6 +37,11 @@ def check(part: Part) -> None:
         raise SuiteError(
             f"linear_probe leaves out one row at a time for classes, labels and numbers, not for {what}; "
             "use --resample kfold:5."
+        )
+    if not part.train.ids == part.validation.ids == part.test.ids:
+        raise SuiteError(
+            f"To leave one out, each of the {len(part.test)} rows must be one to learn from, and the protocol's limits "
+            f"keep {len(part.train)}; use a protocol without limits, or --resample kfold:5."
         )
 
 

@@ -99,7 +99,10 @@ def _play(job: Job, reader: Reader, rows: Mapping[str, np.ndarray]) -> Adapted:
         "validation": chosen.accuracy,
         "tried": [{"head": one.head, "ridge": one.strength, "validation": one.accuracy} for one in tried],
         "heads": {name: _summary(told.episodes.accuracies(values)) for name, values in answers.items()},
-        **{"episodes": episodes, "ways": ways, "shots": shots, "queries": told.episodes.queries.shape[2]},
+        "episodes": episodes,
+        "ways": ways,
+        "shots": shots,
+        "queries": told.episodes.queries.shape[2],
         "classes_left_out": {"validation": held.left_out, "test": told.left_out},
         "width": width,
         **reader.cost(),
@@ -110,7 +113,7 @@ def _play(job: Job, reader: Reader, rows: Mapping[str, np.ndarray]) -> Adapted:
         total_params=reader.params + width * ways,
         log=log,
         tested=_tested(part.test, told.episodes),
-        chance=1 / ways,
+        told_apart=ways,
     )
 
 

@@ -193,7 +193,7 @@ def test_what_is_tested_are_rows_of_the_test_split(name: str, modality: str, ada
     tested, known = _tested(job, outcome), dict(zip(job.part.test.ids, job.part.test.labels, strict=True))
     assert len(set(tested.ids)) == len(tested.ids) == len(tested.labels)
     assert all(known[row.rpartition("-")[2]] == label for row, label in zip(tested.ids, tested.labels, strict=True))
-    assert (outcome.tested is None) == (outcome.chance is None)
+    assert (outcome.tested is None) == (outcome.told_apart is None)
 
 
 @both
