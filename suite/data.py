@@ -132,7 +132,7 @@ def _load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[An
     source = _materialise(task, files)
     sources = {name: _rows(task, source, name) for name in dict.fromkeys(wanted.values())}
     parts = {part: sources[name][0] for part, name in wanted.items()}
-    rows_hash = {name: _hash_of(rows.hashes) for name, (rows, _) in sources.items()}
+    rows_hash = {name: hash_ids(rows.hashes) for name, (rows, _) in sources.items()}
     open_to = dict(wanted)
     for part, carve in carves.items():  # the test part first, so that what is left is carved for validation
         _carve(parts, open_to, part, carve)
@@ -150,7 +150,7 @@ def _load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[An
         "revision": task.dataset.revision,
         "unpinned": task.dataset.unpinned,
         "rows_sha256": rows_hash,
-        "ids_sha256": {part: _hash_of(rows.ids) for part, rows in parts.items()},
+        "ids_sha256": {part: hash_ids(rows.ids) for part, rows in parts.items()},
     }
     labels = next((names for _, names in sources.values() if names), None)
     return TaskData(parts["train"], parts["validation"], parts["test"], labels, pins)
@@ -282,7 +282,8 @@ def _plain(cell: Any) -> Any:
     return cell if cell is None or isinstance(cell, str | int | float) else f"{type(cell).__name__} {cell}"
 
 
-def _hash_of(rows: Sequence[str]) -> str:
+def hash_ids(rows: Sequence[str]) -> str:
+    """Return the hash of rows' ids or hashes, in their order."""
     return digest("\n".join(rows).encode())
 
 

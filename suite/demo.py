@@ -10,7 +10,7 @@ GRADIENT_SEEDS, PROBE_SEEDS = 1, 3
 
 
 def requests() -> list[Request]:
-    """Return the requests of the demo; MiniLM takes part where its package is installed."""
+    """Return the requests of the demo: each task alone, then the texts on one trunk; MiniLM where it is installed."""
     minilm = ["bundled/minilm-l6"] if hub.bundled()["minilm-l6"] else []
     grid = []
     for collection, twin, others in (
@@ -22,4 +22,5 @@ def requests() -> list[Request]:
                 grid.append(
                     Request(models, (collection,), strategies, seeds=seeds, protocol="quick", init=init)  # type: ignore[arg-type]
                 )
+    grid.append(Request(("bundled/tiny-bert",), ("bundled-text",), ("multitask",), seeds=1, protocol="quick"))
     return grid

@@ -20,6 +20,7 @@ from suite import tables
 from suite.effects import Effect
 from suite.leaderboard import Board
 from suite.spec import Failure, Record, RunSpec
+from suite.store import Entry
 
 
 def console(err: bool = False) -> Console:
@@ -140,3 +141,18 @@ def _difference(effect: Effect) -> str:
     if effect.interval is None:
         return f"{100 * effect.difference:+.1f}"
     return f"{100 * effect.difference:+.1f} [{100 * effect.interval[0]:+.1f}, {100 * effect.interval[1]:+.1f}]"
+
+
+def stages_table(entries: Sequence[Entry]) -> Table:
+    """Return how scores moved through the stages that a model learned in turn."""
+    caption = (
+        "Score on the whole test split after each part, in points, ± half of the 95% interval over seeds. On the parts' "
+        "validation rows: forgetting (fall from the best), backward and forward transfer."
+    )
+    names, lines = tables.stages(entries)
+    table = Table(title="Stages", caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
+    for i, name in enumerate(names):
+        table.add_column(name, justify="left" if i < 4 else "right", overflow="fold")
+    for line in lines:
+        table.add_row(*(escape(text) for text in line))
+    return table

@@ -98,7 +98,7 @@ def _result(spec: RunSpec, ready: _Ready, adapted: strategies.Adapted, about: Ma
         collapsed=is_collapsed(values[main], meaning),
         collapse_rule=COLLAPSE_RULE,
         counts=_counts(ready.part, tested, scores),
-        data={**ready.pins, "classes": list(ready.classes)},
+        data={**_pins(ready, adapted), "classes": list(ready.classes)},
         training={**log, "max_length": ready.max_length},
         seeds=spec.seeds(),
         **about,
@@ -111,6 +111,13 @@ def _result(spec: RunSpec, ready: _Ready, adapted: strategies.Adapted, about: Ma
         "value": metrics.contributions(main, tested.labels, predictions, scores).tolist(),
     }
     return Result(record, columns | ({"cluster": tested.clusters} if tested.clusters else {}))
+
+
+def _pins(ready: _Ready, adapted: strategies.Adapted) -> dict[str, Any]:
+    """Return the data's pins; where others than the test rows were tested, theirs, since no board may mix the two."""
+    if adapted.tested is None:
+        return ready.pins
+    return ready.pins | {"ids_sha256": ready.pins["ids_sha256"] | {"test": data.hash_ids(adapted.tested.ids)}}
 
 
 def _chance(ready: _Ready, adapted: strategies.Adapted, tested: Prepared) -> float | None:

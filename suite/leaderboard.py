@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from suite.scores import Scores
 from suite.spec import SEMANTICS, RunSpec, TaskSpec, canonical_json, digest
 from suite.stats import intervals
 from suite.store import Contents, Entry, Store
@@ -29,6 +30,8 @@ class Cell:
     n: int
     collapsed: int
     failed: int
+    folds: int = 1
+    missing_folds: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,9 @@ class Row:
     """One checkpoint under one strategy.
 
     `mean` is M, the mean over tasks of (score - chance) / (best - chance), and `interval` its 95%
-    interval; `raw_mean` is the plain mean of the scores. A row that lacks a task has neither, no rank,
-    and is provisional. `tie_group` counts groups from the top whose rows cannot be told from their
+    interval; `raw_mean` is the plain mean of the scores. A row that lacks a task, or folds of one, has
+    neither, no rank, and is provisional. `trunk` names the tasks that shared one, and `resample` says how
+    the data was cut. `tie_group` counts groups from the top whose rows cannot be told from their
     first. `mark` tells rows apart that differ in revision or settings alone.
     """
 
@@ -58,7 +62,14 @@ class Row:
     trainable_params: int | None
     seconds: float | None
     settings: dict[str, Any]
+    trunk: tuple[str, ...] = ()
+    resample: str = "holdout"
     mark: str | None = None
+
+    @property
+    def way(self) -> str:
+        """The strategy as a table shows it."""
+        return f"{self.strategy}, joint of {len(self.trunk)}" if self.trunk else self.strategy
 
     @property
     def label(self) -> str:
@@ -92,6 +103,7 @@ def rank(
     tasks: Sequence[TaskSpec] | None = None,
     strategy: str | None = None,
     protocol: str | None = None,
+    resample: str | None = None,
 ) -> Board:
     """Rank what a store holds.
 
@@ -100,6 +112,7 @@ def rank(
         tasks: the board's columns; by default every task that has a record.
         strategy: keep only this strategy.
         protocol: keep only this protocol; by default the one with the most records.
+        resample: keep only data cut so; by default what has the most records.
 
     Raises:
         SuiteError: the store cannot be opened.
@@ -113,6 +126,7 @@ def rank(
         if (wanted is None or e.record.task in wanted)
         and strategy in (None, e.record.spec.strategy)
         and protocol in (None, e.record.spec.protocol.name)
+        and resample in (None, e.record.spec.resample)
     ]
     entries = _most_common(entries, _protocol_of, "protocol", left_out)
     columns = list(wanted) if wanted else sorted({e.record.task for e in entries})
@@ -182,7 +196,7 @@ def _most_common(
 
 def _rows(entries: Iterable[Entry], columns: list[str]) -> list[Row]:
     groups: dict[str, dict[str, list[Entry]]] = {}
-    for entry in sorted(entries, key=lambda e: e.record.spec.seed):
+    for entry in sorted(entries, key=lambda e: (e.record.spec.seed, e.record.spec.fold)):
         groups.setdefault(_row_of(entry.record.spec), {}).setdefault(entry.record.task, []).append(entry)
     scored = [_Scored(cells, columns) for cells in groups.values()]
     complete = sorted((s for s in scored if s.complete), key=lambda s: -s.total.mean)
@@ -194,28 +208,34 @@ def _rows(entries: Iterable[Entry], columns: list[str]) -> list[Row]:
 
 
 def _row_of(spec: RunSpec) -> str:
-    return canonical_json([spec.checkpoint.model_dump(mode="json"), spec.strategy, spec.settings])
+    trunk = [trunk_of(spec), spec.mixture.model_dump(mode="json")] if spec.mixture else []
+    return canonical_json([spec.checkpoint.model_dump(mode="json"), spec.strategy, spec.settings, *trunk])
+
+
+def trunk_of(spec: RunSpec) -> tuple[str, ...]:
+    """Return the names of the tasks that share a trunk; none where each has its own."""
+    return tuple(task.name for task in spec.tasks) if len(spec.tasks) > 1 else ()
 
 
 def _told_apart(rows: list[Row]) -> list[Row]:
     """Return the rows, with a mark on those that differ in what a table does not show: revision or settings."""
-    names = Counter((row.label, row.strategy) for row in rows)
+    names = Counter((row.label, row.way) for row in rows)
     return [
         row
-        if names[row.label, row.strategy] == 1
-        else replace(row, mark=digest(canonical_json([row.revision, row.settings]).encode())[7:13])
+        if names[row.label, row.way] == 1
+        else replace(row, mark=digest(canonical_json([row.revision, row.settings, *row.trunk]).encode())[7:13])
         for row in rows
     ]
 
 
 class _Scored:
-    """One row on its way: its entries a task, the estimate a task and their mean."""
+    """One row on its way: its scores a task, the estimate a task and their mean."""
 
     def __init__(self, cells: dict[str, list[Entry]], columns: list[str]) -> None:
         self.cells, self.columns = cells, columns
-        self.complete = bool(columns) and all(task in cells for task in columns)
-        self.values = {task: np.stack([e.values for e in entries]) for task, entries in cells.items()}
-        self.estimates = {task: self._estimate(task) for task in cells}
+        self.scores = {task: Scores(entries) for task, entries in cells.items()}
+        self.complete = bool(columns) and all(task in cells and not self.scores[task].missing for task in columns)
+        self.estimates = {task: scores.estimate() for task, scores in self.scores.items()}
         self.first = next(iter(cells.values()))[0].record
         self.name = f"{self.first.spec.checkpoint.label} {self.first.spec.strategy}"
         if self.complete:
@@ -223,11 +243,6 @@ class _Scored:
             spread = intervals.mean_of([self.estimates[t] for t in columns], scales)
             corrected = [(self.estimates[t].mean - self.scale(t)[0]) * self.scale(t)[1] for t in columns]
             self.total = replace(spread, mean=float(np.mean(corrected)))
-
-    def _estimate(self, task: str) -> intervals.Estimate:
-        """Return the task's estimate around the mean of the stored scores, whatever pseudo-values average to."""
-        found = intervals.two_way(self.values[task])
-        return replace(found, mean=float(np.mean([e.record.score for e in self.cells[task]])))
 
     def scale(self, task: str) -> tuple[float, float]:
         """Return chance and 1/(best - chance) of the task's main metric; 0 and 1 where chance is not known."""
@@ -259,18 +274,22 @@ class _Scored:
             trainable_params=checkpoint.get("trainable_params"),
             seconds=float(np.mean(seconds)) if seconds else None,
             settings=dict(self.first.spec.settings),
+            trunk=trunk_of(self.first.spec),
+            resample=self.first.spec.resample,
         )
 
     def _cell(self, task: str) -> Cell:
-        records = [e.record for e in self.cells[task]]
-        estimate, main = self.estimates[task], records[0].main
+        scores, estimate = self.scores[task], self.estimates[task]
+        records = [entry.record for entry in scores.entries]
         return Cell(
             mean=estimate.mean,
-            interval=_inside(estimate.interval(), main.range),
-            seeds=len(records),
-            n=self.values[task].shape[1],
+            interval=_inside(estimate.interval(), records[0].main.range),
+            seeds=scores.seeds,
+            n=scores.examples,
             collapsed=sum(r.collapsed for r in records),
             failed=sum(r.counts.get("failed", 0) for r in records),
+            folds=scores.way.count if scores.way.name != "sequential" else 1,
+            missing_folds=scores.missing,
         )
 
 
@@ -306,7 +325,7 @@ def _tie_groups(rows: list[_Scored], columns: list[str]) -> list[int]:
 
 
 def _differ(one: _Scored, other: _Scored, columns: list[str]) -> bool:
-    differences = [intervals.paired_difference(one.values[t], other.values[t]) for t in columns]
+    differences = [one.scores[t].minus(other.scores[t]) for t in columns]
     found = intervals.mean_of(differences, [one.scale(t)[1] for t in columns]).interval()
     return found is not None and (found[0] > 0 or found[1] < 0)
 

@@ -56,8 +56,8 @@ def parse(text: str) -> Resample:
     Raises:
         SuiteError: it means nothing.
     """
-    if text == "holdout" or text == "loo":
-        return Resample(text)
+    if text in ("holdout", "loo"):
+        return Resample("holdout" if text == "holdout" else "loo")
     found = _COUNTED.fullmatch(text)
     if found and int(found["count"]) >= 2 and (found["name"] == "partition" or not found["turns"]):
         name: Name = "sequential" if found["turns"] else found["name"]  # type: ignore[assignment]  # the pattern's names
@@ -233,8 +233,12 @@ _CUTS: dict[Name, Callable[[TaskSpec, TaskData, Cut, int], list[TaskData]]] = {
 
 
 def _data(rows: TaskData, train: Split, validation: Split, test: Split) -> TaskData:
-    parts = {"train": train, "validation": validation, "test": test}
-    return replace(rows, **{name: replace(split, name=name) for name, split in parts.items()})
+    return replace(
+        rows,
+        train=replace(train, name="train"),
+        validation=replace(validation, name="validation"),
+        test=replace(test, name="test"),
+    )
 
 
 @functools.lru_cache(maxsize=16)  # the folds of a seed are dealt at once, and asked for one by one
@@ -250,10 +254,9 @@ def _deal(
     classes = strata if grouped else [class_of[name] for name in names] if strata else None
     if classes and min(Counter(classes).values()) < parts:
         classes = None
-    if grouped:
-        way = StratifiedGroupKFold if classes else GroupKFold
-    else:  # equal rows are dealt as one, which is what grouping by hash gives, in a hundredth of the time
-        way = StratifiedKFold if classes else KFold
+    # Equal rows are dealt as one: what grouping by hash gives, in a hundredth of the time.
+    ways = {(0, 0): KFold, (0, 1): StratifiedKFold, (1, 0): GroupKFold, (1, 1): StratifiedGroupKFold}
+    way = ways[grouped, classes is not None]
     codes = np.unique(names, return_inverse=True)[1]
     dealt = way(parts, shuffle=True, random_state=seed).split(codes, classes, codes if grouped else None)
     part_of = {names[i]: part for part, (_, chosen) in enumerate(dealt) for i in chosen}

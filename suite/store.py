@@ -30,7 +30,7 @@ from pydantic import ValidationError
 
 from suite.spec import SCHEMA, Record, Result, SuiteError, canonical_json, digest
 
-_INDEX_VERSION = b"2"
+_INDEX_VERSION = b"3"
 _FILES = ("record.json", "predictions.parquet")
 _TABLE = pa.schema(
     [
@@ -46,10 +46,11 @@ _CLUSTER = pa.field("cluster", pa.string())
 
 @dataclass(frozen=True)
 class Entry:
-    """A stored record and what each test example gives to its main metric, fp64 [n]."""
+    """A stored record, what each test example gives to its main metric, fp64 [n], and its cluster if it has one."""
 
     record: Record
     values: np.ndarray
+    clusters: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class _Row:
 
     text: str
     values: np.ndarray
+    clusters: np.ndarray | None
     seal: str
 
 
@@ -215,7 +217,7 @@ class Store:
             try:
                 row = index.get(name)
                 found[name] = row if row and row.seal == self._seal(name) else self._index_row(name)
-                contents.entries.append(Entry(_parse(found[name].text, name), found[name].values))
+                contents.entries.append(Entry(_parse(found[name].text, name), found[name].values, found[name].clusters))
             except SuiteError as error:
                 found.pop(name, None)
                 contents.faults[name] = str(error)
@@ -227,10 +229,12 @@ class Store:
         seal = self._seal(name)  # before reading: a file that changes meanwhile no longer looks like this
         record, table = self._read(name)
         try:
-            values = pq.read_table(io.BytesIO(table), columns=["value"])["value"].to_numpy()
+            columns = pq.read_table(io.BytesIO(table))
+            values = columns["value"].to_numpy()
+            clusters = _codes(columns["cluster"]) if "cluster" in columns.column_names else None
         except (pa.ArrowException, KeyError) as error:
             raise SuiteError(f"{name}: predictions.parquet is no table of predictions: {error}.") from None
-        return _Row(record.model_dump_json(by_alias=True), values, seal)
+        return _Row(record.model_dump_json(by_alias=True), values, clusters, seal)
 
     def _seal(self, name: str) -> str:
         """Return size and time of an entry's files, so that one edited in place is read and compared anew.
@@ -255,11 +259,14 @@ class Store:
                 table["name"].to_pylist(),
                 table["record"].to_pylist(),
                 table["values"],
+                table["clusters"],
                 table["seal"].to_pylist(),
             )
             return {
-                name: _Row(text, values.values.to_numpy(), seal)
-                for name, text, values, seal in zip(*columns, strict=True)
+                name: _Row(
+                    text, values.values.to_numpy(), clusters.values.to_numpy() if clusters.is_valid else None, seal
+                )
+                for name, text, values, clusters, seal in zip(*columns, strict=True)
             }
         except (OSError, pa.ArrowException, KeyError, ValueError, AttributeError):
             return {}  # a cache: whatever is wrong with it, it is made again
@@ -270,6 +277,7 @@ class Store:
                 "name": list(rows),
                 "record": [row.text for row in rows.values()],
                 "values": pa.array([row.values for row in rows.values()], type=pa.list_(pa.float64())),
+                "clusters": pa.array([row.clusters for row in rows.values()], type=pa.list_(pa.int32())),
                 "seal": [row.seal for row in rows.values()],
             }
         ).replace_schema_metadata({b"index": _INDEX_VERSION})
@@ -329,6 +337,12 @@ class Store:
 
     def _exists(self, path: str) -> bool:
         return bool(self._fs.exists(path))
+
+
+def _codes(clusters: pa.ChunkedArray) -> np.ndarray:
+    """Return a number a cluster, int32 [n], in the order of their names."""
+    names = clusters.to_pylist()
+    return np.unique(np.array(names, dtype=object), return_inverse=True)[1].astype(np.int32)
 
 
 def _is_name(name: str) -> bool:

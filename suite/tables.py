@@ -5,15 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from suite.leaderboard import Board, Cell, Row, flat
 from suite.spec import Record
+from suite.stats.continual import backward_transfer, forgetting, forward_transfer
+from suite.stats.intervals import mean_interval
+from suite.store import Entry
 
 LEGEND = (
     "M: mean of chance-corrected scores. ±: half of the 95% interval over examples and seeds (* one seed: examples "
-    "only). =: not told apart from the row that leads its group. !: a run collapsed. ?: lacks a task, so it has no M."
+    "only). =: not told apart from the row that leads its group. !: a run collapsed. ?: lacks a task or fold, so no M."
 )
 COSTS = ("seeds", "trained", "of", "s/run")
 
@@ -32,14 +38,17 @@ def cells(board: Board) -> list[list[str]]:
         group = row.tie_group
         place = f"{'=' if tied else ''}{row.rank or '?'}"
         scores = [spread(row.mean, row.interval), *(_score(row.tasks.get(task)) for task in board.tasks)]
-        rows.append([place, row.label, row.strategy, *scores, *_costs(row)])
+        rows.append([place, row.label, row.way, *scores, *_costs(row)])
     return rows
 
 
 def _score(cell: Cell | None) -> str:
     if cell is None:
         return "-"
-    return spread(cell.mean, cell.interval) + ("*" if cell.seeds == 1 else "") + ("!" if cell.collapsed else "")
+    alone = "*" if cell.seeds == 1 and cell.folds == 1 else ""
+    return (
+        spread(cell.mean, cell.interval) + alone + ("!" if cell.collapsed else "") + ("?" if cell.missing_folds else "")
+    )
 
 
 def _costs(row: Row) -> list[str]:
@@ -69,6 +78,29 @@ def count(n: int | None) -> str:
         if n >= size:
             return f"{n / size:.3g}{unit}"
     return str(n)
+
+
+def stages(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
+    """Return head and cells of how scores moved through the stages, a line a checkpoint, strategy and task.
+
+    Scores of losses are turned round, so that more is better everywhere.
+    """
+    groups: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
+    for record in (entry.record for entry in entries):
+        name = (record.spec.checkpoint.label, record.spec.strategy, record.task, record.main.name)
+        groups.setdefault(name, []).append(record.training)
+    count = max(len(logs[0]["stage_scores"]) for logs in groups.values())
+    names = ["model", "strategy", "task", "metric", *(f"after {i}" for i in range(count))]
+    lines = []
+    for group, logs in groups.items():
+        tested = np.array([log["stage_scores"] for log in logs])
+        matrices = [np.array(log["stage_validation"]) for log in logs]
+        moves = [
+            spread(*mean_interval([of(m) for m in matrices]))
+            for of in (forgetting, backward_transfer, forward_transfer)
+        ]
+        lines.append([*group, *(spread(*mean_interval(column)) for column in tested.T), *moves])
+    return [*names, "forgetting", "backward", "forward"], lines
 
 
 def to_json(board: Board) -> str:
@@ -115,6 +147,9 @@ def run_line(record: Record, stored: bool) -> dict[str, Any]:
         "task_version": record.task_spec.version,
         "strategy": record.spec.strategy,
         "seed": record.spec.seed,
+        "resample": record.spec.resample,
+        "fold": record.spec.fold,
+        "joint": [task.name for task in record.spec.tasks] if len(record.spec.tasks) > 1 else [],
         "main": record.main.name,
         "metrics": record.metrics,
         "n_test": record.counts["test"],

@@ -271,7 +271,8 @@ def test_tasks_json_lists_task_files_and_collections() -> None:
         has_fields(task, {"name": str, "version": int, "kind": str, "dataset": dict, "columns": dict, "splits": dict})
         has_fields(task["dataset"], {"path": str, "revision": str})
         assert "config" in task["dataset"]
-        assert task["splits"]["validation"]["from"] == "train"
+        assert task["splits"]["validation"]
+    assert named["digits"]["splits"]["validation"]["from"] == "train"
     for collection in both["collections"]:
         has_fields(collection, {"name": str, "version": int, "tasks": list})
         assert set(collection["tasks"]) <= named.keys()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -460,6 +461,16 @@ def test_the_comments_are_true_of_the_fields_they_name(put: Any, tmp_path: Path)
     assert (task.main, task.chance, task.dataset.license is None) == ("accuracy", 0.75, False)
 
 
+def test_of_few_rows_more_are_held_out(put: Any, drafted: Any) -> None:
+    """A tenth of so few, each by its own hash, would now and then be none."""
+    carve = {"from": "train", "fraction": 0.25}
+    for n in (20, 99):
+        task, told, _ = drafted(put(f"some{n}.csv", table(n, text=text, label=lambda i: i % 2)))
+        assert task["splits"] == {"train": "train", "validation": carve, "test": "test"}
+        assert told.endswith("All is well.")
+    assert "splits" not in drafted(put("more.csv", table(100, text=text, label=lambda i: i % 2)))[0]
+
+
 def test_labels_are_listed_where_they_are_few(put: Any, drafted: Any) -> None:
     few, _, _ = drafted(put("few.csv", table(300, text=text, label=lambda i: i % 30)))
     many, _, _ = drafted(put("many.csv", table(330, text=text, label=lambda i: i % 33)))
@@ -502,10 +513,18 @@ HOPELESS: dict[str, tuple[Any, str]] = {
     "empty.csv": (b"", "is empty; expected a line of column names and rows"),
     "header.csv": (b"text,label\n", "it holds no rows"),
     "one.csv": (b"text,label\na,b\n", "has 1 row; expected one row an example"),
-    "binary.csv": (bytes(range(256)) * 40, "is no text in UTF-8: it has bytes of zero"),
-    "binary.jsonl": (bytes(range(1, 256)) * 40, "Cannot read .*binary.jsonl: JSON parse error"),
+    "binary.csv": (bytes(range(256)) * 40, r"binary\.csv:1: this is no text, it has bytes of zero; expected UTF-8"),
+    "binary.jsonl": (bytes(range(1, 128)) * 40, "Cannot read .*binary.jsonl: JSON parse error"),
     "binary.parquet": (bytes(range(256)) * 40, "Cannot read .*binary.parquet: Parquet magic bytes not found"),
-    "latin.csv": ("text,label\nhé,1\nhö,0\n".encode("latin-1"), "it is no text in UTF-8; save it as UTF-8 first"),
+    "latin.csv": (
+        "text,label\nhé,1\nhö,0\n".encode("latin-1"),
+        r"latin\.csv:2: this is no text in UTF-8; save the file",
+    ),
+    "later.jsonl": (
+        b"".join(b'{"text": "%d", "label": %d}\n' % (i, i % 2) for i in range(5000))
+        + b'{"text": "\xff", "label": 1}\n',
+        r"later\.jsonl:5001: this is no text in UTF-8; save the file",
+    ),
     "ragged.csv": (b"text,label\na,b\nc,d,e,f,g\n", "Expected 2 fields in line 3, saw 5"),
     "wrapped.json": (json.dumps({"data": REVIEWS}).encode(), "one object a line or one list of objects"),
     "book.xlsx": (b"PK", "book.xlsx: its name ends with none of .csv, .tsv, "),
@@ -743,3 +762,51 @@ def test_what_the_hub_does_not_give_is_one_sentence(hub_drafts: dict[str, Any], 
     told, _, _ = hub_drafts[word]
     assert told.startswith(REFUSED[word])
     assert "\n" not in told
+
+
+# -- the guide ---------------------------------------------------------------------------------------------------------
+
+GUIDE = Path(__file__).parent.parent / "docs" / "adding-a-task.md"
+TOLD = {
+    yaml.safe_load(block)["name"]: block
+    for block in re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+}
+MADE: dict[str, tuple[str, Rows]] = {
+    "reviews": (".csv", REVIEWS),
+    "entailment": (
+        ".jsonl",
+        table(premise=text, hypothesis=lambda i: text(i + 500), gold=lambda i: ["yes", "no"][i % 2]),
+    ),
+    "toxicity": (".csv", table(comment=text, insult=lambda i: i % 2, threat=lambda i: int(i % 3 == 0))),
+    "names": (".jsonl", [{"words": row["tokens"], "ner": row["ner_tags"]} for row in NAMES]),
+    "exam": (
+        ".csv",
+        table(question=text, right=lambda i: "ABC"[i % 3], **{k: lambda i, k=k: f"{k} {i}" for k in "abc"}),  # type: ignore[misc]
+    ),
+    "manuals": (".jsonl", [{**row, "manual": row["title"]} for row in QUESTIONS]),
+    "alike": (".csv", [dict(zip(("first", "second", "score"), row.values(), strict=True)) for row in PAIRS]),
+    "leaves": ("", []),
+    "scenes": ("", []),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_the_guides_examples_are_valid(name: str, tmp_path: Path, put: Any) -> None:
+    suffix, rows = MADE[name]
+    for part in ("train", "test"):
+        if suffix:
+            put(f"{part}{suffix}", rows)
+        else:
+            photograph(tmp_path / part, 45, classes=("",) if name == "scenes" else ("maple", "oak"))
+        if name == "scenes":
+            scenes = table(45, file_name=lambda i: f"{i}.png", labels=lambda i: ["tree", "road"][: i % 3])
+            put(f"{part}/metadata.jsonl", scenes)
+    path = put(f"{name}.yaml", TOLD[name].encode())
+    assert check_file(path).endswith("All is well.")
+
+
+def test_the_guide_has_each_kind_and_a_data_set_on_the_hub(put: Any) -> None:
+    specs = [tasks.load_file(put("mrpc.yaml", TOLD["mrpc"].encode()))]
+    kinds.get(specs[0].kind).complete(specs[0])
+    assert TOLD.keys() - MADE.keys() == {"mrpc"}
+    assert {yaml.safe_load(block)["kind"] for block in TOLD.values()} == set(kinds.names())

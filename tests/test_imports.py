@@ -33,6 +33,7 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_the_public_names_are_as_promised() -> None:
     assert sorted(suite.__all__) == [
+        "Mixture",
         "Protocol",
         "Record",
         "RunSpec",
@@ -41,6 +42,7 @@ def test_the_public_names_are_as_promised() -> None:
         "TaskSpec",
         "rank",
         "run",
+        "transfer",
         "verify",
     ]
     assert dir(suite) == sorted(suite.__all__)

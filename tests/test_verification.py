@@ -108,7 +108,7 @@ def test_a_prediction_made_right_is_named(store: Store, entry: Path) -> None:
     rewrite(entry, table=better)
     detail = failed(store, entry).detail
     assert "by its predictions" in detail
-    assert "not the class with the highest score" in detail
+    assert "predictions are not what their scores say" in detail
 
 
 def test_values_that_would_move_an_interval_are_named(store: Store, entry: Path) -> None:

@@ -146,6 +146,7 @@ def demo(
             collection = load_collection(name)
             title = f"{name} v{collection.version}: {collection.description}"
             print_boards(load(name), store, Filter(protocol=collection.protocol), title)
+        print_transfer(store, None)
         typer.echo(
             "\nNext, your own:  suite run -m org/model -t your-task.yaml -s linear_probe lora full\n"
             "(a task file is ten lines: docs/adding-a-task.md; what is bundled: suite tasks, suite models)"

@@ -20,6 +20,7 @@ from suite.spec import SuiteError, unknown
 MOST = 2000
 """So many rows of train are looked at."""
 
+FEW_ROWS = 100
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,95}")
 
 
@@ -48,7 +49,8 @@ def draft(source: str, name: str | None, kind: str | None) -> Draft:
     _telling.check_header(found, sample, guess)
     parts, told = _parts.choose(found, guess)
     labels, hints = _telling.labels(found, guess, sample), _telling.hints(guess, sample)
-    plan = Plan(name or _slug(found.name), name is not None, found, guess, parts, labels, hints)
+    is_small = sample.rows.num_rows < FEW_ROWS
+    plan = Plan(name or _slug(found.name), name is not None, found, guess, parts, labels, hints, is_small)
     notes = (*_telling.guessed(guess, sample), *told, *_telling.left_to_do(plan))
     return Draft(plan.text(Path.cwd()), f"{plan.name}.yaml", notes, plan)
 

@@ -42,7 +42,8 @@ def cut(rows: Dataset, guess: Guess) -> dict[str, list[int]]:
         ((place + 0.5) / len(keys), stratum, key) for stratum, keys in groups.items() for place, key in enumerate(keys)
     )
     test = {row for _, _, key in ranked[: max(1, round(len(ranked) * TEST_SHARE))] for row in units[key]}
-    return {"train": [row for row in range(len(rows)) if row not in test | lacking], "test": sorted(test)}
+    train = set(range(len(rows))) - test - lacking
+    return {"train": sorted(train), "test": sorted(test)}
 
 
 def _lacking(rows: Dataset, guess: Guess) -> set[int]:

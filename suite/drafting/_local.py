@@ -187,22 +187,31 @@ def _tables(folder: Path, tables: Sequence[Path]) -> Local:
 def _table(title: str, name: str, parts: dict[str, list[Path]], notes: tuple[str, ...] = ()) -> Local:
     first = parts["train"][0]
     builder = BUILDERS[first.suffix.lower()]
-    if builder in ("csv", "json"):
-        _check_text(first)
+    for file in (file for files in parts.values() for file in files if builder in ("csv", "json")):
+        _check_text(file)
     separator = _separator(first) if builder == "csv" else ","
     return Local(title, name, builder, parts, separator=separator, notes=notes)
 
 
 def _check_text(path: Path) -> None:
+    """Refuse what is empty or no text, line by line: readers of tables find it late or never.
+
+    Raises:
+        SuiteError: it is so, or cannot be read.
+    """
+    number = 0
     try:
         with path.open("rb") as stream:
-            start = stream.read(65536)
+            for number, line in enumerate(stream, 1):
+                if b"\0" in line:
+                    raise SuiteError(f"{path}:{number}: this is no text, it has bytes of zero; expected UTF-8.")
+                line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise SuiteError(f"{path}:{number}: this is no text in UTF-8; save the file as UTF-8 first.") from None
     except OSError as error:
         raise SuiteError(f"Cannot read {path}: {error.strerror}.") from None
-    if not start.strip():
+    if number == 0:
         raise SuiteError(f"{path} is empty; expected {'a line of column names and ' if _is_csv(path) else ''}rows.")
-    if b"\0" in start:
-        raise SuiteError(f"{path} is no text in UTF-8: it has bytes of zero. Save it as UTF-8 text first.")
 
 
 def _is_csv(path: Path) -> bool:

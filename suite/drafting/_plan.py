@@ -15,6 +15,7 @@ from suite.drafting._local import Local
 if TYPE_CHECKING:
     from datasets import Dataset
 
+LARGER_SHARE = 0.25
 _READ_BY = {".csv": "csv", ".jsonl": "json", ".parquet": "parquet"}
 
 
@@ -22,7 +23,8 @@ _READ_BY = {".csv": "csv", ".jsonl": "json", ".parquet": "parquet"}
 class Plan:
     """A task by its name, its source and what was guessed.
 
-    `parts` maps train, validation and test to the source's parts; without test, train is cut in two.
+    `parts` maps train, validation and test to the source's parts; without test, train is cut in two. Of few rows
+    (`is_small`) more are held out for validation than a tenth, which could be none.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Plan:
     parts: dict[str, str]
     labels: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    is_small: bool = False
 
     @property
     def is_cut(self) -> bool:
@@ -60,14 +63,17 @@ class Plan:
             self.name, self.guess, self._dataset(folder), self._splits(), (self.labels, self.hints)
         )
 
-    def _splits(self) -> dict[str, str]:
+    def _splits(self) -> dict[str, Any]:
         """Return what the field `splits` says, if it is not what is meant anyway."""
         source = self.source
-        own = {part: source.parts[name] if isinstance(source, Remote) else part for part, name in self.parts.items()}
-        order = [part for part in ("train", "validation", "test") if part in own]
-        return (
-            {} if all(own[part] == part for part in order) and "validation" not in own else {p: own[p] for p in order}
-        )
+        own: dict[str, Any] = {
+            part: source.parts[name] if isinstance(source, Remote) else part for part, name in self.parts.items()
+        }
+        own.setdefault("test", "test")
+        if "validation" not in own and self.is_small:
+            own["validation"] = {"from": own["train"], "fraction": LARGER_SHARE}
+        order = ("train", "validation", "test")
+        return {} if own == {"train": "train", "test": "test"} else {part: own[part] for part in order if part in own}
 
     def _dataset(self, folder: Path) -> dict[str, Any]:
         """Return what the field `dataset` says."""

@@ -43,6 +43,4 @@ def reason(error: BaseException) -> str:
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     if "corresponds to no data" in text or "the first 0 values" in text:
         return "it holds no rows"
-    if "codec can't decode" in text:
-        return "it is no text in UTF-8; save it as UTF-8 first"
     return text[:300]

@@ -19,7 +19,7 @@ _FILLED_IN = {
 
 
 def render(
-    name: str, guess: Guess, dataset: dict[str, Any], splits: dict[str, str], more: tuple[Sequence[str], Sequence[str]]
+    name: str, guess: Guess, dataset: dict[str, Any], splits: dict[str, Any], more: tuple[Sequence[str], Sequence[str]]
 ) -> str:
     """Return the text of a task file.
 

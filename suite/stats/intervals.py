@@ -106,6 +106,40 @@ def paired_difference(a: np.ndarray, b: np.ndarray) -> Estimate:
     return Estimate(mean, bounds=(min(mean * low, mean * high), max(mean * low, mean * high)))
 
 
+def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, tuple[float, float] | None]:
+    """Return the mean of independent values with Student's 95% interval, None below two values."""
+    x = np.asarray(values, dtype=np.float64)
+    if len(x) < 2:
+        return float(x.mean()), None
+    return float(x.mean()), Estimate(float(x.mean()), Share(float(x.var(ddof=1)) / len(x), len(x) - 1.0)).interval()
+
+
+def corrected_resampled(scores: np.ndarray, test_to_train: float) -> Estimate:
+    """Return the mean of scores [J] over resampled train-test splits, or of their paired differences.
+
+    V(mean) = (1/J + n_test/n_train) * s^2 with J - 1 degrees of freedom: the splits share their rows, so
+    that s^2/J alone is far too small (Nadeau & Bengio 2003, Machine Learning 52, 239-281). Scores that do
+    not differ, and a single one, give no interval.
+    """
+    mean = float(scores.mean())
+    if len(scores) < 2 or not (spread := float(scores.var(ddof=1))) > 0:
+        return Estimate(mean)
+    return Estimate(mean, Share((1 / len(scores) + test_to_train) * spread, len(scores) - 1.0))
+
+
+def clustered(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Return one value a cluster [S, C] for values [S, n] of examples that are alike within a cluster.
+
+    Their mean is that of the values, and their standard error the cluster-robust one: a cluster's value
+    is m + C/n times the sum of its examples' distances from the mean m, the linearised ratio (Cochran 1977,
+    Sampling Techniques, section 9A.2; for evaluations Miller 2024, arXiv 2411.00640, section 2.2).
+    """
+    codes, sizes = np.unique(clusters, return_inverse=True)[1], len(np.unique(clusters))
+    means = values.mean(axis=1, keepdims=True)
+    sums = np.stack([np.bincount(codes, weights=row, minlength=sizes) for row in values - means])
+    return np.asarray(means + sums * (sizes / values.shape[1]))
+
+
 def _item_share(means: np.ndarray) -> Share:
     """Return the examples' share from their means over seeds, fp64 [n]."""
     return Share(float(means.var(ddof=1)) / len(means), len(means) - 1.0)

@@ -1,0 +1,91 @@
+"""One row's results on one task: their mean, how sure it is, and how two of them differ.
+
+How sure depends on how the data was cut. Held-out results are examples by seeds; each part of a
+partition is a training set of its own, like a further seed. Folds and bootstrap replicates share their
+rows, which the corrected resampled variance takes into account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from suite import resampling
+from suite.stats import intervals
+from suite.stats.intervals import Estimate
+from suite.store import Entry
+
+RESAMPLED = ("kfold", "bootstrap")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Entries that differ in seed and fold alone."""
+
+    entries: Sequence[Entry]
+
+    @property
+    def way(self) -> resampling.Resample:
+        """How the data was cut."""
+        return resampling.parse(self.entries[0].record.spec.resample)
+
+    @property
+    def mean(self) -> float:
+        """The mean of the stored scores, whatever pseudo-values average to."""
+        return float(np.mean([entry.record.score for entry in self.entries]))
+
+    @property
+    def seeds(self) -> int:
+        """The number of seeds."""
+        return len({entry.record.spec.seed for entry in self.entries})
+
+    @property
+    def missing(self) -> int:
+        """How many folds are not there of the seeds that are."""
+        return resampling.folds(self.entries[0].record.spec.resample) * self.seeds - len(self._by_fold())
+
+    @property
+    def examples(self) -> int:
+        """The number of examples that one seed is tested on; of bootstrap replicates, on average."""
+        total = sum(len(entry.values) for entry in self.entries)
+        return round(total / (self.seeds if self.way.name == "kfold" else len(self.entries)))
+
+    def estimate(self) -> Estimate:
+        """Return the mean with the shares of its variance."""
+        if self.way.name in RESAMPLED:
+            folds = np.array(list(self._by_fold().values()))
+            found = intervals.corrected_resampled(folds, self._test_to_train())
+        else:
+            found = intervals.two_way(self._matrix())
+        return replace(found, mean=self.mean)
+
+    def minus(self, other: Scores) -> Estimate:
+        """Return the difference of two means over the same examples, or over the folds that both have."""
+        if self.way.name not in RESAMPLED:
+            return intervals.paired_difference(self._matrix(), other._matrix())
+        mine, others = self._by_fold(), other._by_fold()
+        both = np.array([mine[fold] - others[fold] for fold in sorted(mine.keys() & others.keys())])
+        if not len(both):
+            return Estimate(self.mean - other.mean)
+        return intervals.corrected_resampled(both, self._test_to_train())
+
+    def _by_fold(self) -> dict[tuple[int, int], float]:
+        """Return each (seed, fold)'s score."""
+        return {(e.record.spec.seed, e.record.spec.fold): e.record.score for e in self.entries}
+
+    def _test_to_train(self) -> float:
+        """Return how many rows are tested for each different one that was trained or selected on, on average."""
+        ratios = []
+        for record in (entry.record for entry in self.entries):
+            trained = record.data.get("train_distinct", record.counts["train"])
+            assert isinstance(trained, int)  # a count
+            ratios.append(record.counts["test"] / (trained + record.counts["validation"]))
+        return float(np.mean(ratios))
+
+    def _matrix(self) -> np.ndarray:
+        """Return what examples give [runs, n], or their clusters [runs, C] where examples are not independent."""
+        values = np.stack([entry.values for entry in self.entries])
+        clusters = self.entries[0].clusters
+        return values if clusters is None else intervals.clustered(values, clusters)
