@@ -8,6 +8,7 @@ paired by it.
 from __future__ import annotations
 
 import base64
+import glob
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -162,9 +163,14 @@ def _carve(parts: dict[str, Split], wanted: Mapping[str, str], part: str, carve:
     for other in [name for name, origin in wanted.items() if origin == carve.origin]:
         rows = parts[other]
         groups = rows.columns.get("group")
-        marks = rows.hashes if groups is None else [digest(canonical_json(_plain(group)).encode()) for group in groups]
+        marks = [_mark(row, group) for row, group in zip(rows.hashes, groups or [None] * len(rows), strict=True)]
         inside = [_fraction(f"{salt}:{carve.seed}", mark) < carve.fraction for mark in marks]
         parts[other] = rows.take([i for i, held in enumerate(inside) if held == (other == part)])
+
+
+def _mark(row: str, group: Any) -> str:
+    """Return what decides on which side a row falls: its group, or the row itself where it names none."""
+    return row if group is None else digest(canonical_json(_plain(group)).encode())
 
 
 def _materialise(task: TaskSpec, files: dict[str, list[str]] | None) -> dict[str, Dataset]:
@@ -179,12 +185,17 @@ def _materialise(task: TaskSpec, files: dict[str, list[str]] | None) -> dict[str
     try:
         if files is None:
             return _from_hub(task)
-        return dict(datasets.load_dataset(ref.path, name=ref.config, data_files=files))
+        return dict(datasets.load_dataset(ref.path, name=ref.config, data_files=_literal(files)))
     except SuiteError:
         raise
     except Exception as error:  # datasets raises dozens of types; each becomes one sentence
         reason = _culprit(ref.path, files or {}) or _reason(error)
         raise SuiteError(f"{task.where('dataset')}: cannot load {_name(task)}: {reason}.") from error
+
+
+def _literal(files: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return the names as patterns that match them alone: `datasets` would read `[` as one."""
+    return {split: [glob.escape(name) for name in names] for split, names in files.items()}
 
 
 def _from_hub(task: TaskSpec) -> dict[str, Dataset]:
@@ -228,7 +239,7 @@ def _culprit(builder: str, files: dict[str, list[str]]) -> str:
 
     for file in dict.fromkeys(name for names in files.values() for name in names):
         try:
-            datasets.load_dataset(builder, data_files={"train": [file]})
+            datasets.load_dataset(builder, data_files=_literal({"train": [file]}))
         except Exception as error:
             return f"{Path(file).name}: {_reason(error)}"
     return ""
@@ -259,7 +270,10 @@ def _rows(task: TaskSpec, source: dict[str, Dataset], split: str) -> tuple[Split
         raise SuiteError(
             f"{task.where('splits', part)}: split '{split}' is not in {_name(task)}. It has: {', '.join(source)}."
         )
-    cells, names = columns.read(task, source[split], split)
+    try:
+        cells, names = columns.read(task, source[split], split)
+    except (ValueError, OSError) as error:  # a file that opened well may hold bytes that are no text
+        raise SuiteError(f"{task.where('dataset')}: cannot read {_name(task)} ({split}): {_reason(error)}.") from error
     return Split(split, cells, list(_row_hashes(cells))), names
 
 

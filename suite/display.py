@@ -146,8 +146,8 @@ def _difference(effect: Effect) -> str:
 def stages_table(entries: Sequence[Entry]) -> Table:
     """Return how scores moved through the stages that a model learned in turn."""
     caption = (
-        "Score on the whole test split after each part, in points, ± half of the 95% interval over seeds. On the parts' "
-        "validation rows: forgetting (fall from the best), backward and forward transfer."
+        "Score on the whole test split after each part, in points, ± half of the 95% interval over seeds. On the "
+        "validation rows of the parts: forgetting (fall from the best), backward and forward transfer."
     )
     names, lines = tables.stages(entries)
     table = Table(title="Stages", caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from suite.scores import Scores
+from suite import resampling
+from suite.scores import RESAMPLED, Scores
 from suite.spec import SEMANTICS, RunSpec, TaskSpec, canonical_json, digest
 from suite.stats import intervals
 from suite.store import Contents, Entry, Store
@@ -169,7 +170,9 @@ def _task_of(entry: Entry) -> str:
     record = entry.record
     task = record.task_spec.model_dump(mode="json", by_alias=True, exclude={"description", "tags", "superseded_by"})
     ids: Any = record.data.get("ids_sha256") or {}
-    mark = digest(canonical_json([task, ids.get("test")]).encode())[7:13]
+    folded = resampling.parse(record.spec.resample).name in RESAMPLED  # each fold is tested on rows of its own
+    tested = record.data.get("rows_sha256") if folded else ids.get("test")
+    mark = digest(canonical_json([task, tested]).encode())[7:13]
     return f"v{record.task_spec.version} ({mark}), {record.main.name}"
 
 

@@ -47,7 +47,7 @@ class _Way:
 def plan(request: Request) -> list[RunSpec]:
     """Return the runs that a request asks for, those that share a checkpoint and data side by side.
 
-    A checkpoint is paired with the tasks of its own modality.
+    A checkpoint is paired with the tasks of its own modality, a strategy with those it can fit.
 
     Raises:
         SuiteError: any word is wrong; all that are wrong are told at once.
@@ -71,6 +71,7 @@ def plan(request: Request) -> list[RunSpec]:
     _raise(problems)
     flat = _one_each(chosen)
     _gather(problems, ways, lambda way: _check_way(way, flat, request))
+    _gather(problems, flat, lambda task: _check_task(task, ways))
     _raise(problems)
     pairs = _pairs(list(dict.fromkeys(checkpoints)), flat)
     return [spec for group, way in _groups(pairs, ways) for spec in _runs(group, way, protocol[0], request)]
@@ -121,13 +122,32 @@ def _check_way(way: _Way, chosen: list[TaskSpec], request: Request) -> None:
             f"{way.strategy} does not work with --resample {request.resample}; it takes "
             f"{', '.join(strategy.resamples)}. {', '.join(able)} take {cut}."
         )
-    for task in chosen:
-        if strategy.targets and kinds.get(task.kind).target not in strategy.targets:
-            raise SuiteError(f"{way.strategy} cannot be asked of {task.name} ({task.kind}): {strategy.instead}.")
+    if chosen and not any(_fits(way.strategy, task) for task in chosen):
+        names = ", ".join(f"{task.name} ({task.kind})" for task in chosen)
+        raise SuiteError(f"{way.strategy} cannot be asked of {names}: {strategy.instead}.")
     if way.joint:
         _check_joint(way, chosen, request)
     elif request.mixture:
         raise SuiteError("How tasks mix (--sampling, --weights, --tasks-per-step) is said of --joint; add it.")
+
+
+def _fits(strategy: str, task: TaskSpec) -> bool:
+    targets = strategies.get(strategy).targets
+    return not targets or kinds.get(task.kind).target in targets
+
+
+def _check_task(task: TaskSpec, ways: list[_Way]) -> None:
+    """Refuse a task that none of the strategies can do; what some cannot, the others do.
+
+    Raises:
+        SuiteError: there is none.
+    """
+    if ways and not any(_fits(way.strategy, task) for way in ways):
+        able = [name for name in strategies.names() if _fits(name, task)]
+        raise SuiteError(
+            f"{' and '.join(way.strategy for way in ways)} cannot be asked of {task.name} ({task.kind}); "
+            f"{', '.join(able)} can."
+        )
 
 
 def _check_joint(way: _Way, chosen: list[TaskSpec], request: Request) -> None:
@@ -216,7 +236,7 @@ def _groups(
     """
     for checkpoint, task in pairs:
         for way in ways:
-            if not way.joint:
+            if not way.joint and _fits(way.strategy, task):
                 yield (checkpoint, (task,)), way
     for checkpoint in dict.fromkeys(checkpoint for checkpoint, _ in pairs):
         together = sorted((task for of, task in pairs if of == checkpoint), key=lambda task: task.name)

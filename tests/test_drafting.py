@@ -444,6 +444,7 @@ def test_the_text_says_what_a_person_should_add(put: Any, tmp_path: Path, monkey
             "  data_files: {train: mail-train.csv, test: mail-test.csv}\n"
             "  # license: the terms that these rows come under, such as cc-by-4.0\n"
             "  # source: https://... where people read about them\n"
+            "splits: {train: train, validation: {from: train, fraction: 0.25}, test: test}\n"
             "columns: {text: text, label: label}\n"
             "labels: [ham, spam]\n"
             "# main: accuracy   # or balanced_accuracy, f1_macro, matthews_correlation\n"
@@ -512,7 +513,7 @@ def test_a_kind_can_be_asked_for(put: Any, drafted: Any) -> None:
 HOPELESS: dict[str, tuple[Any, str]] = {
     "empty.csv": (b"", "is empty; expected a line of column names and rows"),
     "header.csv": (b"text,label\n", "it holds no rows"),
-    "one.csv": (b"text,label\na,b\n", "has 1 row; expected one row an example"),
+    "one.csv": (b"text,label\na,b\n", "has 1 row, and a task needs more"),
     "binary.csv": (bytes(range(256)) * 40, r"binary\.csv:1: this is no text, it has bytes of zero; expected UTF-8"),
     "binary.jsonl": (bytes(range(1, 128)) * 40, "Cannot read .*binary.jsonl: JSON parse error"),
     "binary.parquet": (bytes(range(256)) * 40, "Cannot read .*binary.parquet: Parquet magic bytes not found"),
@@ -526,7 +527,7 @@ HOPELESS: dict[str, tuple[Any, str]] = {
         r"later\.jsonl:5001: this is no text in UTF-8; save the file",
     ),
     "ragged.csv": (b"text,label\na,b\nc,d,e,f,g\n", "Expected 2 fields in line 3, saw 5"),
-    "wrapped.json": (json.dumps({"data": REVIEWS}).encode(), "one object a line or one list of objects"),
+    "wrapped.json": (json.dumps({"data": REVIEWS}).encode(), "expected one object a line, or one list of objects"),
     "book.xlsx": (b"PK", "book.xlsx: its name ends with none of .csv, .tsv, "),
     "picture.png": (b"x", "is one image; name the folder that has the classes' folders"),
     "texts.csv": (
@@ -745,7 +746,9 @@ def test_a_hub_data_set_becomes_a_valid_pinned_task(hub_drafts: dict[str, Any], 
 
 def test_hidden_labels_on_the_hub_make_validation_the_test(hub_drafts: dict[str, Any]) -> None:
     text, notes, _ = hub_drafts["nyu-mll/glue:mrpc"]
-    assert yaml.safe_load(text)["splits"] == {"train": "train", "test": "validation"}
+    splits = yaml.safe_load(text)["splits"]
+    assert (splits["train"], splits["test"]) == ("train", "validation")
+    assert splits["validation"] == {"from": "train", "fraction": 0.25}
     assert "the validation split is the test, and validation is carved out of train" in notes
 
 

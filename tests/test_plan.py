@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite import hub, tasks
+from suite import hub, kinds, tasks
 from suite.plan import Request, plan
 from suite.spec import RunSpec, SuiteError
 
@@ -42,7 +42,8 @@ def test_words_said_twice_count_once() -> None:
 
 
 def test_everything_is_pinned() -> None:
-    for spec in plan(request(("bundled/tiny-bert", "bundled/tiny-resnet"), ("bundled",), seeds=1)):
+    both = request(("bundled/tiny-bert", "bundled/tiny-resnet"), ("bundled",), strategies=("lora",), seeds=1)
+    for spec in plan(both):
         assert spec.checkpoint.revision.startswith("sha256:")
         (task,) = spec.tasks
         assert task.dataset.revision
@@ -51,13 +52,79 @@ def test_everything_is_pinned() -> None:
 
 
 def test_checkpoints_are_paired_with_the_tasks_they_can_read() -> None:
-    specs = plan(request(("bundled/tiny-bert", "bundled/tiny-resnet"), ("bundled",), seeds=1))
-    pairs = {(spec.checkpoint.name, spec.tasks[0].kind) for spec in specs}
-    assert pairs == {
-        ("bundled/tiny-bert", "text_classification"),
-        ("bundled/tiny-resnet", "image_classification"),
+    both = ("bundled/tiny-bert", "bundled/tiny-resnet")
+    specs = plan(request(both, ("bundled",), strategies=("lora",), seeds=1))
+    modality = {"bundled/tiny-bert": "text", "bundled/tiny-resnet": "image"}
+    assert all(kinds.get(spec.tasks[0].kind).modality == modality[spec.checkpoint.name] for spec in specs)
+    assert {spec.tasks[0].kind for spec in specs} == set(kinds.names())
+    assert len(specs) == len(tasks.load("bundled")) == 12
+
+
+def test_strategies_are_paired_with_the_tasks_they_can_fit() -> None:
+    chosen = ("wordnet-questions", "wordnet-similarity", "wordnet-pos")
+    specs = plan(request(chosen=chosen, strategies=("lora", "linear_probe", "few_shot"), seeds=1))
+    pairs = {(spec.tasks[0].name, spec.strategy) for spec in specs}
+    assert pairs == {(task, "lora") for task in chosen} | {
+        ("wordnet-similarity", "linear_probe"),
+        ("wordnet-pos", "linear_probe"),
+        ("wordnet-pos", "few_shot"),
     }
-    assert len(specs) == 6
+
+
+@pytest.mark.parametrize(
+    ("chosen", "ways", "sentence"),
+    [
+        (
+            ("wordnet-questions",),
+            ("linear_probe",),
+            r"linear_probe cannot be asked of wordnet-questions \(question_ans",
+        ),
+        (("wordnet-questions", "wordnet-pos"), ("linear_probe",), "linear_probe cannot be asked of wordnet-questions"),
+        (("wordnet-similarity",), ("lora", "few_shot"), "few_shot cannot be asked of wordnet-similarity"),
+    ],
+)
+def test_what_a_strategy_cannot_fit_is_named_with_those_that_can(chosen: Any, ways: Any, sentence: str) -> None:
+    with pytest.raises(SuiteError, match=sentence) as caught:
+        plan(request(chosen=chosen, strategies=ways))
+    assert "lora" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "seeds", "runs"),
+    [("kfold:4", 3, 12), ("bootstrap:5", 2, 10), ("partition:3", 2, 6), ("loo", 3, 1), ("holdout", 3, 3)],
+)
+def test_a_seed_has_a_run_a_fold_and_nothing_is_drawn_for_leave_one_out(word: str, seeds: int, runs: int) -> None:
+    specs = plan(request(strategies=("linear_probe",), seeds=seeds, resample=word))
+    assert len(specs) == runs == len({spec.key() for spec in specs})
+    assert {spec.resample for spec in specs} == {word}
+
+
+def test_few_shot_episodes_are_drawn_once_unless_the_body_is_random() -> None:
+    assert len(plan(request(strategies=("few_shot",), seeds=3))) == 1
+    assert len(plan(request(strategies=("few_shot",), seeds=3, init="random"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("strategy", "word", "able"),
+    [
+        ("full", "loo", "linear_probe"),
+        ("linear_probe", "partition:3:sequential", "full, lora"),
+        ("few_shot", "kfold:3", "f"),
+    ],
+)
+def test_a_cut_that_a_strategy_cannot_work_on_is_refused_with_those_that_can(
+    strategy: str, word: str, able: str
+) -> None:
+    with pytest.raises(SuiteError, match=f"{strategy} does not work with --resample {word}.* {able}"):
+        plan(request(strategies=(strategy,), resample=word))
+
+
+def test_folds_and_seeds_have_seeds_of_their_own_but_one_body() -> None:
+    specs = plan(request(strategies=("full",), seeds=2, resample="kfold:2"))
+    roles = [spec.seeds() for spec in specs]
+    assert len({found["order"] for found in roles}) == 4
+    assert [found["init"] for found in roles] == [roles[0]["init"]] * 2 + [roles[2]["init"]] * 2
+    assert len({spec.resample_seed() for spec in specs}) == 2
 
 
 def test_runs_that_share_a_checkpoint_and_data_stand_side_by_side() -> None:

@@ -75,8 +75,8 @@ class Local:
         rows = load(self.builder, files, self.separator)[part]
         if len(rows) < 2:
             raise SuiteError(
-                f"{self.parts[part][0]} has {len(rows)} row; expected one row an example"
-                + ("; in JSON, one object a line or one list of objects." if self.builder == "json" else ".")
+                f"{self.parts[part][0]} has {len(rows)} row, and a task needs more"
+                + ("; expected one object a line, or one list of objects." if self.builder == "json" else ".")
             )
         return rows
 
@@ -130,13 +130,13 @@ def _file(path: Path) -> Local:
         part = part_of(words_of(other.stem))
         if part and part not in parts and _bare(other.stem) == _bare(path.stem):
             parts[part] = [other]
-    if "train" not in parts or (not part_of(words_of(path.stem)) and _rows_were_cut(path, parts)):
+    if "train" not in parts or (not part_of(words_of(path.stem)) and _was_cut(path)):
         parts = {"train": [path]}
     name = " ".join(_bare(path.stem)) or path.parent.name
     return _table(str(path), name, parts)
 
 
-def _rows_were_cut(path: Path, parts: dict[str, list[Path]]) -> bool:
+def _was_cut(path: Path) -> bool:
     """Return whether a file without a part in its name lies beside its own two halves."""
     return any(
         part_of(words_of(other.stem)) == "train" and _bare(other.stem) == _bare(path.stem)

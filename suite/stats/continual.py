@@ -10,7 +10,7 @@ import numpy as np
 
 
 def forgetting(scores: np.ndarray) -> float:
-    """Return how far scores on earlier stages fell from their best, on average (Chaudhry et al. 2018, arXiv 1801.10112)."""
+    """Return how far scores on earlier stages fell from their best (Chaudhry et al. 2018, arXiv 1801.10112)."""
     stages = scores.shape[1]
     best = [scores[j + 1 : stages, j].max() for j in range(stages - 1)]
     return float(np.mean(np.array(best) - scores[stages, : stages - 1]))
