@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from suite.data import Split, TaskData
 
 Name = Literal["holdout", "kfold", "loo", "bootstrap", "partition", "sequential"]
-FORMS = "holdout, kfold:K, loo, bootstrap:B, partition:P or partition:P:sequential, each count being at least 2"
+FORMS = "holdout, kfold:K, loo, bootstrap:B, partition:P or partition:P:sequential, each count being 2 to 9999"
 VALIDATION = 0.1
 
-_COUNTED = re.compile(r"(?P<name>kfold|bootstrap|partition):(?P<count>[1-9][0-9]*)(?P<turns>:sequential)?")
+_COUNTED = re.compile(r"(?P<name>kfold|bootstrap|partition):(?P<count>[1-9][0-9]{0,3})(?P<turns>:sequential)?")
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def _near(text: str) -> str | None:
     if near in (None, "holdout", "loo"):
         return near
     number = re.search(r"[1-9][0-9]*", text)
-    count = max(int(number[0]), 2) if number else 5
-    turns = near == "partition" and difflib.get_close_matches(words[-1], ["sequential"], n=1)
+    count = min(max(int(number[0][:5]), 2), 9999) if number else 5
+    turns = near == "partition" and len(words) > 1 and words[-1].startswith("seq")
     return f"{near}:{count}{':sequential' if turns else ''}"
 
 
@@ -255,11 +255,13 @@ def _deal(
     if classes and min(Counter(classes).values()) < parts:
         classes = None
     # Equal rows are dealt as one: what grouping by hash gives, in a hundredth of the time.
-    ways = {(0, 0): KFold, (0, 1): StratifiedKFold, (1, 0): GroupKFold, (1, 1): StratifiedGroupKFold}
-    way = ways[grouped, classes is not None]
+    ways = {(0, 0): [KFold], (0, 1): [StratifiedKFold], (1, 0): [GroupKFold], (1, 1): [StratifiedGroupKFold, GroupKFold]}
     codes = np.unique(names, return_inverse=True)[1]
-    dealt = way(parts, shuffle=True, random_state=seed).split(codes, classes, codes if grouped else None)
-    part_of = {names[i]: part for part, (_, chosen) in enumerate(dealt) for i in chosen}
+    for way in ways[grouped, classes is not None]:
+        dealt = way(parts, shuffle=True, random_state=seed).split(codes, classes, codes if grouped else None)
+        part_of = {names[i]: part for part, (_, chosen) in enumerate(dealt) for i in chosen}
+        if len(set(part_of.values())) == parts:  # spreading the classes of few groups may leave a part empty
+            break
     return tuple(part_of[unit] for unit in units)
 
 

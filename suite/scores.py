@@ -64,7 +64,8 @@ class Scores:
     def minus(self, other: Scores) -> Estimate:
         """Return the difference of two means over the same examples, or over the folds that both have."""
         if self.way.name not in RESAMPLED:
-            return intervals.paired_difference(self._matrix(), other._matrix())
+            found = intervals.paired_difference(self._matrix(), other._matrix())
+            return replace(found, mean=self.mean - other.mean)
         mine, others = self._by_fold(), other._by_fold()
         both = np.array([mine[fold] - others[fold] for fold in sorted(mine.keys() & others.keys())])
         if not len(both):
@@ -79,8 +80,9 @@ class Scores:
         """Return how many rows are tested for each different one that was trained or selected on, on average."""
         ratios = []
         for record in (entry.record for entry in self.entries):
-            trained = record.data.get("train_distinct", record.counts["train"])
-            assert isinstance(trained, int)  # a count
+            distinct = record.data.get("train_distinct", record.counts["train"])
+            assert isinstance(distinct, int)  # a count
+            trained = min(distinct, record.counts["train"])  # a protocol's limits may keep fewer
             ratios.append(record.counts["test"] / (trained + record.counts["validation"]))
         return float(np.mean(ratios))
 

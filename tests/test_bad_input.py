@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from command_line import Told, call, end, records, start, wait_for_record
+from conftest import write_task
 
 from suite.store import Store
 
@@ -129,7 +130,18 @@ def refused(told: Told, *expected: str) -> None:
         ({"threads": 0}, "--threads is 0; this machine has "),
         ({"device": "tpu"}, "--device is 'tpu'; expected auto, cpu or cuda."),
         ({"init": "zeros"}, "--init is 'zeros'; expected pretrained or random."),
-        ({"resample": "loo"}, "--resample is 'loo'; this version evaluates by holdout."),
+        (
+            {"resample": "kfold:1"},
+            "--resample is 'kfold:1'; expected holdout, kfold:K, loo, bootstrap:B, partition:P or",
+        ),
+        ({"resample": "kfolds:4"}, "Did you mean 'kfold:4'?"),
+        ({"resample": "kfold:99"}, "different rows to cut by kfold:99, which needs 99; ask for fewer, or use holdout."),
+        ({"resample": "loo", "s": "lora"}, "lora does not work with --resample loo; it takes"),
+        (
+            {"sampling": "uniform"},
+            "How tasks mix (--sampling, --weights, --tasks-per-step) is said of --joint; add it.",
+        ),
+        ({"s": "multitask"}, "--joint with the task mood alone; expected at least two tasks."),
         ({"store": "nosuch://here"}, "The store 'nosuch://here' cannot be opened"),
     ],
 )
@@ -605,6 +617,78 @@ def test_a_full_disk_for_features_is_a_failed_run_with_the_remedy(
     told = run()
     assert told.code == 1
     assert "TRANSFER_SUITE_CACHE" in told.err
+
+
+# -- rows of other kinds ----------------------------------------------------------------------------------------------
+
+PAGE = "the town had a sunny day with music"
+ANSWERS: list[dict[str, Any]] = [{"text": ["sunny day"], "answer_start": [15]} for _ in range(20)]
+BROKEN: dict[str, tuple[str, str, dict[str, list[Any]], Any, str]] = {
+    "offsets": (
+        "question_answering",
+        "{question: q, context: c, answers: a}",
+        {"q": [f"what was number {i}" for i in range(20)], "c": [PAGE] * 20, "a": ANSWERS},
+        ("a", {"text": ["sunny day"], "answer_start": [3]}),
+        "row 4 of the test split",
+    ),
+    "number": (
+        "text_similarity",
+        "{text: a, text_pair: b, score: s}",
+        {"a": [f"a day {i}" for i in range(20)], "b": [PAGE] * 20, "s": [i / 20 for i in range(20)]},
+        ("s", None),
+        "row 4 of the test split",
+    ),
+    "choices": (
+        "multiple_choice",
+        "{text: t, choices: c, label: y}",
+        {"t": [f"which day {i}" for i in range(20)], "c": [["sunny", "cold"]] * 20, "y": [i % 2 for i in range(20)]},
+        ("c", ["sunny", "cold", "late"]),
+        "row 4 of the test split",
+    ),
+    "tags": (
+        "token_classification",
+        "{tokens: w, tags: y}",
+        {"w": [["sunny", "day", f"n{i}"] for i in range(20)], "y": [["B-W", "O", "O"]] * 20},
+        ("y", ["B-W", "O"]),
+        "row 4 of the test split",
+    ),
+    "labels": (
+        "multi_label_classification",
+        "{text: t, labels: y}",
+        {"t": [f"a day {i}" for i in range(20)], "y": [["sunny", "cold"][: 1 + i % 2] for i in range(20)]},
+        ("y", ["sunny", "windy"]),
+        "row 4 of the test split",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_row_that_does_not_fit_its_kind_is_named_before_anything_is_trained(
+    what: str, run: Callable[..., Told], store: Path, tmp_path: Path
+) -> None:
+    kind, columns, cells, (column, wrong), place = BROKEN[what]
+    for split in ("train", "test"):
+        made = {name: list(values) for name, values in cells.items()}
+        if split == "test":
+            made[column][4] = wrong
+        pd.DataFrame(made).to_parquet(tmp_path / f"{split}.parquet", index=False)
+    task = write_task(tmp_path, "broken", kind, columns, "parquet")
+    refused(run(t=str(task), s="lora"), place)
+    assert not records(store)
+
+
+def test_texts_longer_than_the_model_takes_are_counted_and_told(
+    run: Callable[..., Told], store: Path, film: Any
+) -> None:
+    long = [
+        {"text": f"a {'sunny' if i % 2 else 'bitter'} day {i} " + "in the town " * (40 * (i < 3)), "label": i % 2}
+        for i in range(40)
+    ]
+    told = run(t=str(film(train=long)))
+    assert told.code == 0, told.err
+    (entry,) = Store(str(store)).contents().entries
+    assert entry.record.counts["truncated"] == 3
+    assert "3 of 80 rows cut at 32 tokens" in told.err
 
 
 # -- interruptions -----------------------------------------------------------------------------------------------------

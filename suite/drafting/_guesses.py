@@ -1,81 +1,197 @@
-"""From columns to a kind of task: which column plays which part, and which others could.
+"""From columns to a kind of task: which column plays which part.
 
-Each function below looks for one kind and returns None where it is none; the first that finds its
-kind wins, so those with the most telling columns stand first.
+Each function of `KINDS` looks for one kind and returns None where it is none; the first that finds
+its kind wins, so those with the most telling columns stand first. `forced` says that the kind was
+asked for, so that less will do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from suite.drafting import _names
-from suite.drafting._choices import multiple_choice
 from suite.drafting._columns import Column
-from suite.drafting._finding import (
-    Guess,
-    best,
-    class_columns,
-    has_sure_class,
-    is_class,
-    of,
-    several_classes,
-    shown,
-    text_columns,
-    without,
-)
-from suite.drafting._names import is_beside, is_usual, pair, place
+from suite.drafting._names import best, is_beside, is_like, pair, place
+
+FEW = 30
+LETTERS = "ABCDEFGHIJ"
+
+Theirs = str | tuple[str, ...]
+Columns = Sequence[Column]
 
 
-def guess(columns: Sequence[Column], kind: str | None) -> Guess | None:
+@dataclass(frozen=True)
+class Guess:
+    """A kind, its columns, and the classes and the main metric where the kind's own would not do."""
+
+    kind: str
+    columns: dict[str, Theirs]
+    labels: tuple[str, ...] | None = None
+    main: str | None = None
+
+    @property
+    def names(self) -> set[str]:
+        """The data set's names of all columns that are used."""
+        return {name for value in self.columns.values() for name in ([value] if isinstance(value, str) else value)}
+
+
+def guess(columns: Columns, kind: str | None) -> Guess | None:
     """Return the first kind that the columns look like, or how they could be of the kind that is asked for."""
     for name, find in KINDS.items():
         found = find(columns, kind is not None) if kind in (None, name) else None
         if found:
-            named = found.columns | _group(found, columns)
-            used = replace(found, columns=named).names
-            rivals = {ours: [name for name in names if name not in used] for ours, names in found.rivals.items()}
-            return replace(found, columns=named, rivals=rivals)
+            return replace(found, columns=found.columns | _group(found, columns))
     return None
 
 
-def _group(found: Guess, columns: Sequence[Column]) -> dict[str, str | tuple[str, ...]]:
-    """Return the column that says which rows belong together, if one has such a name and repeats its values."""
-    groups = _names.GROUPS if found.kind == "question_answering" else _names.GROUPS[:-1]
+def _group(found: Guess, columns: Columns) -> dict[str, Theirs]:
+    """Return the column that says which rows belong together: one of such a name, or contexts that questions share."""
+    is_about_texts = found.kind == "question_answering"
+    groups = _names.GROUPS if is_about_texts else _names.GROUPS[:-1]
     for column in best(columns, groups):
         repeats = len(column.values) * 2 <= len(column.cells)
-        if is_usual(column, groups) and repeats and column.name not in found.names and not column.missing:
+        if column.plain in groups and repeats and column.name not in found.names and not column.missing:
             return {"group": column.name}
-    return {}
+    contexts = [column for column in columns if is_about_texts and column.name == found.columns["context"]]
+    return {"group": column.name for column in contexts if len(column.values) < len(column.cells)}
 
 
-def _question_answering(columns: Sequence[Column], forced: bool) -> Guess | None:
-    answers, texts = of(columns, "answers"), of(columns, "text")
+# -- columns by what they hold and are called --------------------------------------------------------------------------
+
+
+def _of(columns: Columns, *forms: str) -> list[Column]:
+    return [column for column in columns if column.form in forms]
+
+
+def _without(columns: Columns, *taken: Column) -> list[Column]:
+    return [column for column in columns if column not in taken]
+
+
+def _texts(columns: Columns) -> list[Column]:
+    """Return the columns to read, the likeliest first: by name, then the longest."""
+    found = [column for column in _of(columns, "text") if not is_beside(column)]
+    return sorted(found, key=lambda column: (place(column, _names.TEXTS), -column.length))
+
+
+def _classes(columns: Columns) -> list[Column]:
+    """Return the columns that could be a row's one class, the likeliest first."""
+    found = [column for column in _of(columns, "class", "text", "whole", "flag", "number") if _is_class(column)]
+    return sorted(found, key=lambda column: (place(column, _names.LABELS), column.form != "class", len(column.values)))
+
+
+def _is_class(column: Column) -> bool:
+    if column.form == "class":
+        return True
+    if column.form == "number" and not all(float(cell).is_integer() for cell in column.cells):
+        return False
+    if column.form == "text" and (column.plain in _names.TEXTS or column.words > 8):
+        return False
+    repeats = len(column.cells) / max(1, len(column.values))
+    if column.plain in _names.LABELS:
+        return repeats >= 1.5
+    return not is_beside(column) and len(column.values) > 1 and repeats >= (2 if len(column.values) <= FEW else 10)
+
+
+def _has_sure_class(columns: Columns) -> bool:
+    return any(column.plain in _names.SURE for column in _classes(columns))
+
+
+def _several_classes(columns: Columns, forced: bool) -> Theirs | None:
+    """Return the column of lists, or the columns of 0 and 1, that say which classes a row has."""
+    if _has_sure_class(columns) and not forced:
+        return None
+    lists = best(_of(columns, "texts", "classes", "wholes"), _names.SEVERAL_LABELS)
+    lists = [column for column in lists if column.plain not in _names.TOKENS]
+    if lists and (is_like(lists[0], _names.SEVERAL_LABELS) or forced or not _classes(columns)):
+        return lists[0].name
+    flags = [column for column in _of(columns, "whole", "flag") if not is_beside(column)]
+    named = tuple(column.name for column in flags if column.form == "flag" or column.values <= {"0", "1"})
+    return named if len(named) > 1 else None
+
+
+def _read(texts: list[Column]) -> dict[str, Theirs]:
+    """Return which texts are read, one or a pair."""
+    return dict(zip(("text", "text_pair"), (column.name for column in pair(texts) or texts[:1]), strict=False))
+
+
+# -- kinds -------------------------------------------------------------------------------------------------------------
+
+
+def _question_answering(columns: Columns, forced: bool) -> Guess | None:
+    answers, texts = _of(columns, "answers"), _of(columns, "text")
     if not answers or len(texts) < 2:
         return None
     texts = [column for column in texts if not is_beside(column)] or texts
     question = min(texts, key=lambda column: (place(column, _names.QUESTIONS), column.length))
-    rest = without(texts, question)
+    rest = _without(texts, question)
     if not rest:
         return None
     context = min(rest, key=lambda column: (place(column, _names.CONTEXTS), -column.length))
-    named = {"question": question.name, "context": context.name, "answers": answers[0].name}
-    return Guess("question_answering", dict(named), rivals={"answers": shown(answers[1:])})
+    named: dict[str, Theirs] = {"question": question.name, "context": context.name, "answers": answers[0].name}
+    return Guess("question_answering", named)
 
 
-def _token_classification(columns: Sequence[Column], forced: bool) -> Guess | None:
-    for words in best(of(columns, "texts"), _names.TOKENS):
-        lists = without(of(columns, "texts", "classes", "wholes"), words)
-        lists = [column for column in lists if column.lengths == words.lengths and not is_usual(column, _names.TOKENS)]
+def _multiple_choice(columns: Columns, forced: bool) -> Guess | None:
+    for choices, named, count in _choices(columns, forced):
+        others = _without(columns, *choices)
+        for label in best(_of(others, "class", "whole", "text"), _names.RIGHT):
+            texts = _texts(_without(others, label))
+            if is_like(label, _names.RIGHT) and texts and _are_places(label, count):
+                parts = _stem(texts) | {"choices": named, "label": label.name}
+                return Guess("multiple_choice", parts, _place_names(label, count))
+    return None
+
+
+def _choices(columns: Columns, forced: bool) -> Iterator[tuple[list[Column], Theirs, int]]:
+    """Yield what could be the choices: the columns, how a task file names them, and how many choices there are."""
+    for column in best(_of(columns, "texts"), _names.CHOICES):
+        fewest, most = min(column.lengths), max(column.lengths)
+        likely = forced or is_like(column, _names.CHOICES) or fewest == most
+        if likely and fewest > 1 and most <= len(LETTERS):
+            yield [column], column.name, most
+    row = _names.series(_of(columns, "text"))
+    if row:
+        yield row, tuple(column.name for column in row), len(row)
+
+
+def _are_places(column: Column, count: int) -> bool:
+    """Return whether a column's values can be places among so many choices: 0 or 1 and on, or letters."""
+    if column.form == "class":
+        return len(column.classes or ()) == count
+    return column.values <= {str(place) for place in range(count)} or _place_names(column, count) is not None
+
+
+def _place_names(column: Column, count: int) -> tuple[str, ...] | None:
+    """Return the labels to declare, None where places count from 0 or the data set names its classes."""
+    letters = LETTERS[:count]
+    if column.form == "class":
+        return None
+    runs = (tuple(str(place + 1) for place in range(count)), tuple(letters), tuple(letters.lower()))
+    return next((names for names in runs if column.values <= set(names)), None)
+
+
+def _stem(texts: list[Column]) -> dict[str, Theirs]:
+    """Return what is read before the choices: a question, the passage before it, the beginning that a choice ends."""
+    named = {column.plain: column.name for column in texts}
+    if "sent1" in named and "sent2" in named:
+        return {"text": named["sent1"], "prefix": named["sent2"]}
+    question = next((named[name] for name in ("question", "query") if name in named), None)
+    contexts = ("article", "passage", "context", "story", "premise", "paragraph")
+    context = next((named[name] for name in contexts if name in named), None)
+    if question and context:
+        return {"text": (context, question)}
+    return {"text": best(texts, _names.STEMS)[0].name}
+
+
+def _token_classification(columns: Columns, forced: bool) -> Guess | None:
+    for words in best(_of(columns, "texts"), _names.TOKENS):
+        lists = _without(_of(columns, "texts", "classes", "wholes"), words)
+        lists = [column for column in lists if column.lengths == words.lengths and column.plain not in _names.TOKENS]
         likely = sorted(lists, key=lambda column: (place(column, _names.TAGS), len(column.values)))
-        if likely and max(words.lengths, default=0) > 1 and len(likely[0].values) <= len(words.values):
-            tags = likely[0]
-            return Guess(
-                "token_classification",
-                {"tokens": words.name, "tags": tags.name},
-                main=None if _are_entities(tags.classes or tags.values) else "accuracy",
-                rivals={"tags": shown(likely[1:])},
-            )
+        if likely and max(words.lengths) > 1 and len(likely[0].values) <= len(words.values):
+            main = None if _are_entities(likely[0].classes or likely[0].values) else "accuracy"
+            return Guess("token_classification", {"tokens": words.name, "tags": likely[0].name}, main=main)
     return None
 
 
@@ -85,76 +201,52 @@ def _are_entities(tags: Sequence[str] | frozenset[str]) -> bool:
     return bool(marked) and all(tag == "O" or tag in marked for tag in tags)
 
 
-def _image_column(columns: Sequence[Column]) -> str | None:
-    found = best(of(columns, "image"), _names.IMAGES)
-    return found[0].name if found else None
+def _image_multi_label_classification(columns: Columns, forced: bool) -> Guess | None:
+    images, labels = best(_of(columns, "image"), _names.IMAGES), _several_classes(columns, forced)
+    named = {"image": images[0].name, "labels": labels} if images and labels else None
+    return Guess("image_multi_label_classification", named) if named else None
 
 
-def _image_multi_label_classification(columns: Sequence[Column], forced: bool) -> Guess | None:
-    image, several = _image_column(columns), several_classes(columns, forced)
-    if not image or not several:
+def _image_classification(columns: Columns, forced: bool) -> Guess | None:
+    images, classes = best(_of(columns, "image"), _names.IMAGES), _classes(columns)
+    named: dict[str, Theirs] = {"image": images[0].name, "label": classes[0].name} if images and classes else {}
+    return Guess("image_classification", named) if named else None
+
+
+def _multi_label_classification(columns: Columns, forced: bool) -> Guess | None:
+    texts, labels = _texts(columns), _several_classes(columns, forced)
+    return Guess("multi_label_classification", _read(texts) | {"labels": labels}) if texts and labels else None
+
+
+def _text_similarity(columns: Columns, forced: bool) -> Guess | None:
+    scores, texts = best(_scores(columns, forced), _names.SCORES), _texts(columns)
+    if _has_sure_class(_without(columns, *scores)) and not forced:
         return None
-    kind = "image_multi_label_classification"
-    return Guess(kind, {"image": image, "labels": several[0]}, rivals={"labels": several[1]})
-
-
-def _image_classification(columns: Sequence[Column], forced: bool) -> Guess | None:
-    image, classes = _image_column(columns), class_columns(columns)
-    if not image or not classes:
-        return None
-    named = {"image": image, "label": classes[0].name}
-    return Guess("image_classification", dict(named), rivals={"label": shown(classes[1:])})
-
-
-def _multi_label_classification(columns: Sequence[Column], forced: bool) -> Guess | None:
-    texts, several = text_columns(columns), several_classes(columns, forced)
-    if not texts or not several:
-        return None
-    named, rivals = _read(texts)
-    return Guess("multi_label_classification", named | {"labels": several[0]}, rivals=rivals | {"labels": several[1]})
-
-
-def _text_similarity(columns: Sequence[Column], forced: bool) -> Guess | None:
-    if has_sure_class(without(columns, *_scores(columns, forced))) and not forced:
-        return None
-    scores = best(_scores(columns, forced), _names.SCORES)
-    texts = text_columns(columns)
-    both = pair(texts) or (tuple(texts) if len(texts) == 2 else None)
+    both = pair(texts) or (texts if len(texts) == 2 else [])
     if not scores or not both:
         return None
-    named = {"text": both[0].name, "text_pair": both[1].name, "score": scores[0].name}
-    return Guess("text_similarity", dict(named), rivals={"score": shown(scores[1:])})
+    return Guess("text_similarity", {"text": both[0].name, "text_pair": both[1].name, "score": scores[0].name})
 
 
-def _scores(columns: Sequence[Column], forced: bool) -> list[Column]:
+def _scores(columns: Columns, forced: bool) -> list[Column]:
     """Return the columns of numbers that measure something: fractions, or whole numbers of such a name."""
-    wholes = [column for column in of(columns, "whole") if not is_beside(column)]
-    likely = [column for column in wholes if is_usual(column, _names.SCORES[:-2]) and len(column.values) > 2]
-    return [column for column in of(columns, "number") if not is_beside(column)] + (wholes if forced else likely)
+    wholes = [column for column in _of(columns, "whole") if not is_beside(column)]
+    likely = [column for column in wholes if column.plain in _names.SCORES[:-2] and len(column.values) > 2]
+    return [column for column in _of(columns, "number") if not is_beside(column)] + (wholes if forced else likely)
 
 
-def _text_classification(columns: Sequence[Column], forced: bool) -> Guess | None:
-    for label in class_columns(columns):
-        texts = text_columns(without(columns, label))
-        texts = [column for column in texts if is_usual(column, _names.TEXTS) or not is_class(column)] or texts
+def _text_classification(columns: Columns, forced: bool) -> Guess | None:
+    for label in _classes(columns):
+        texts = _texts(_without(columns, label))
+        texts = [column for column in texts if column.plain in _names.TEXTS or not _is_class(column)] or texts
         if texts:
-            named, rivals = _read(texts)
-            others = [column for column in class_columns(columns) if column.name not in (label.name, *named.values())]
-            return Guess("text_classification", named | {"label": label.name}, rivals=rivals | {"label": shown(others)})
+            return Guess("text_classification", _read(texts) | {"label": label.name})
     return None
 
 
-def _read(texts: list[Column]) -> tuple[dict[str, str | tuple[str, ...]], dict[str, list[str]]]:
-    """Return which texts are read, one or a pair, and which others could be."""
-    both = pair(texts)
-    if both:
-        return {"text": both[0].name, "text_pair": both[1].name}, {"text": shown(without(texts, *both))}
-    return {"text": texts[0].name}, {"text": shown(texts[1:])}
-
-
-KINDS: dict[str, Callable[[Sequence[Column], bool], Guess | None]] = {
+KINDS: dict[str, Callable[[Columns, bool], Guess | None]] = {
     "question_answering": _question_answering,
-    "multiple_choice": multiple_choice,
+    "multiple_choice": _multiple_choice,
     "token_classification": _token_classification,
     "image_multi_label_classification": _image_multi_label_classification,
     "image_classification": _image_classification,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from suite.drafting._columns import Column
 
@@ -79,38 +79,31 @@ def place(column: Column, names: Sequence[str]) -> int:
     return len(names) + min((i for i, name in enumerate(names) if name in words), default=len(names))
 
 
-def is_usual(column: Column, names: Sequence[str]) -> bool:
-    """Return whether a column has one of the names."""
-    return column.plain in names
-
-
 def is_like(column: Column, names: Sequence[str]) -> bool:
     """Return whether a column has one of the names, among other words perhaps."""
     return place(column, names) < 2 * len(names)
 
 
-def pair(columns: Sequence[Column]) -> tuple[Column, Column] | None:
+def best(columns: Sequence[Column], names: Sequence[str]) -> list[Column]:
+    """Return the columns, those with the likeliest names first."""
+    return sorted(columns, key=lambda column: place(column, names))
+
+
+def pair(columns: Sequence[Column]) -> list[Column]:
     """Return the two columns whose names say that they belong together: premise and hypothesis, text1 and text2."""
     by_name = {column.plain: column for column in columns}
-    for left, right in PAIRS:
-        if left in by_name and right in by_name:
-            return by_name[left], by_name[right]
-    for name in by_name:
-        for here, there in _SIDES:
-            for other in _other_sides(name, here, there):
-                if other in by_name:
-                    return by_name[name], by_name[other]
-    return None
+    sides = ((name, other) for name in by_name for other in _other_sides(name))
+    found = next((both for both in (*PAIRS, *sides) if by_name.keys() >= set(both)), ())
+    return [by_name[name] for name in found]
 
 
-def _other_sides(name: str, here: str, there: str) -> list[str]:
-    """Return what the partner of a name would be called."""
-    found = []
-    if name.endswith(here):
-        found.append(name.removesuffix(here) + there)
-    if name.startswith(f"{here}_"):
-        found.append(there + name.removeprefix(here))
-    return found
+def _other_sides(name: str) -> Iterator[str]:
+    """Yield what the partner of a name could be called."""
+    for here, there in _SIDES:
+        if name.endswith(here):
+            yield name.removesuffix(here) + there
+        if name.startswith(f"{here}_"):
+            yield there + name.removeprefix(here)
 
 
 def series(columns: Sequence[Column]) -> list[Column]:
@@ -126,6 +119,5 @@ def series(columns: Sequence[Column]) -> list[Column]:
 
 def _is_run(row: list[tuple[str, Column]]) -> bool:
     """Return whether the places follow each other from 0, 1 or a, in the columns' order."""
-    places = [where for where, _ in row]
-    runs = ("012345678", "123456789", "abcdefgh")
-    return any("".join(places) == run[: len(places)] for run in runs)
+    places = "".join(where for where, _ in row)
+    return any(run.startswith(places) for run in ("012345678", "123456789", "abcdefgh"))
