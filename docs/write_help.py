@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 PAGE = Path(__file__).parent / "cli.md"
-COMMANDS = ("run", "tasks", "validate", "models", "leaderboard", "verify", "demo")
+COMMANDS = ("run", "tasks", "new-task", "validate", "models", "leaderboard", "transfer", "verify", "demo")
 HEAD = """# The command line
 
 Made by `python docs/write_help.py` from `suite --help`; don't edit it by hand.

@@ -97,8 +97,7 @@ def _cut_note(record: Record) -> str:
     """Say how many inputs were longer than what is read of them: a score over cut rows is another score."""
     if not (cut := record.counts.get("truncated")):
         return ""
-    rows = sum(record.counts[split] for split in ("train", "validation", "test"))
-    return f" [yellow]{cut} of {rows} rows cut at {record.training.get('max_length')} tokens[/yellow]"
+    return f" [yellow]{cut} rows cut at {record.training.get('max_length')} tokens[/yellow]"
 
 
 def board_table(board: Board, title: str = "", wide: bool = True) -> Table:

@@ -16,7 +16,7 @@ import numpy as np
 
 from suite import resampling
 from suite.scores import RESAMPLED, Scores
-from suite.spec import SEMANTICS, RunSpec, TaskSpec, canonical_json, digest
+from suite.spec import SEMANTICS, RunSpec, SuiteError, TaskSpec, canonical_json, digest
 from suite.stats import intervals
 from suite.store import Contents, Entry, Store
 
@@ -43,7 +43,7 @@ class Row:
     interval; `raw_mean` is the plain mean of the scores. A row that lacks a task, or folds of one, has
     neither, no rank, and is provisional. `trunk` names the tasks that shared one, and `resample` says how
     the data was cut. `tie_group` counts groups from the top whose rows cannot be told from their
-    first. `mark` tells rows apart that differ in revision or settings alone.
+    first. `mark` tells rows apart that differ in revision, settings or mixture alone.
     """
 
     model: str
@@ -64,6 +64,7 @@ class Row:
     seconds: float | None
     settings: dict[str, Any]
     trunk: tuple[str, ...] = ()
+    mixture: dict[str, Any] | None = None
     resample: str = "holdout"
     mark: str | None = None
 
@@ -116,8 +117,10 @@ def rank(
         resample: keep only data cut so; by default what has the most records.
 
     Raises:
-        SuiteError: the store cannot be opened.
+        SuiteError: the store cannot be opened, or there is no such way to cut data.
     """
+    if resample is not None:
+        resampling.parse(resample)
     contents = read(store)
     left_out = [f"{name[:12]}: {reason}" for name, reason in contents.faults.items()]
     wanted = {task.name: task for task in tasks} if tasks else None
@@ -129,6 +132,7 @@ def rank(
         and protocol in (None, e.record.spec.protocol.name)
         and resample in (None, e.record.spec.resample)
     ]
+    entries = _of_known_ways(entries, left_out)
     entries = _most_common(entries, _protocol_of, "protocol", left_out)
     columns = list(wanted) if wanted else sorted({e.record.task for e in entries})
     for name in columns:
@@ -156,6 +160,19 @@ def tasks_in(contents: Contents) -> list[TaskSpec]:
     return [spec for _, spec in sorted({e.record.task: e.record.task_spec for e in latest}.items())]
 
 
+def _of_known_ways(entries: list[Entry], left_out: list[str]) -> list[Entry]:
+    """Keep the entries whose data was cut in a way that this version knows; note the others."""
+    strange: Counter[str] = Counter()
+    for entry in entries:
+        try:
+            resampling.parse(entry.record.spec.resample)
+        except SuiteError:
+            strange[entry.record.spec.resample] += 1
+    for way, count in sorted(strange.items()):
+        left_out.append(f"{count} records of data cut in a way that this version does not know: {way}")
+    return [e for e in entries if e.record.spec.resample not in strange]
+
+
 def _protocol_of(entry: Entry) -> str:
     """Return what two records must share to stand on one board."""
     spec = entry.record.spec
@@ -168,12 +185,17 @@ def _protocol_of(entry: Entry) -> str:
 def _task_of(entry: Entry) -> str:
     """Return what two scores must share to stand in one column: the task with its data, words aside."""
     record = entry.record
-    task = record.task_spec.model_dump(mode="json", by_alias=True, exclude={"description", "tags", "superseded_by"})
+    task = _content_of(record.task_spec)
     ids: Any = record.data.get("ids_sha256") or {}
     folded = resampling.parse(record.spec.resample).name in RESAMPLED  # each fold is tested on rows of its own
     tested = record.data.get("rows_sha256") if folded else ids.get("test")
     mark = digest(canonical_json([task, tested]).encode())[7:13]
     return f"v{record.task_spec.version} ({mark}), {record.main.name}"
+
+
+def _content_of(task: TaskSpec) -> dict[str, Any]:
+    """Return what of a task could move a number."""
+    return task.model_dump(mode="json", by_alias=True, exclude={"description", "tags", "superseded_by"})
 
 
 def _is_version(task: TaskSpec, asked: TaskSpec) -> bool:
@@ -207,12 +229,15 @@ def _rows(entries: Iterable[Entry], columns: list[str]) -> list[Row]:
     mean_ranks = _mean_ranks(complete, columns)
     ties = _tie_groups(complete, columns)
     ranked = [s.row(i + 1, mean_ranks[i], ties[i]) for i, s in enumerate(complete)]
-    return _told_apart(ranked + [s.row(None, None, None) for s in partial])
+    rows = ranked + [s.row(None, None, None) for s in partial]
+    return _told_apart(rows, [_row_of(s.first.spec) for s in complete + partial])
 
 
 def _row_of(spec: RunSpec) -> str:
-    trunk = [trunk_of(spec), spec.mixture.model_dump(mode="json")] if spec.mixture else []
-    return canonical_json([spec.checkpoint.model_dump(mode="json"), spec.strategy, spec.settings, *trunk])
+    """Return what the scores of one row share: checkpoint, strategy and settings, and of joint runs the mixture."""
+    trunk = [[_content_of(task) for task in spec.tasks]] if trunk_of(spec) else []
+    mixture = [spec.mixture.model_dump(mode="json")] if spec.mixture else []
+    return canonical_json([spec.checkpoint.model_dump(mode="json"), spec.strategy, spec.settings, *trunk, *mixture])
 
 
 def trunk_of(spec: RunSpec) -> tuple[str, ...]:
@@ -220,14 +245,12 @@ def trunk_of(spec: RunSpec) -> tuple[str, ...]:
     return tuple(task.name for task in spec.tasks) if len(spec.tasks) > 1 else ()
 
 
-def _told_apart(rows: list[Row]) -> list[Row]:
-    """Return the rows, with a mark on those that differ in what a table does not show: revision or settings."""
+def _told_apart(rows: list[Row], identities: list[str]) -> list[Row]:
+    """Return the rows, with a mark on those that differ in what a table does not show: revision, settings, mixture."""
     names = Counter((row.label, row.way) for row in rows)
     return [
-        row
-        if names[row.label, row.way] == 1
-        else replace(row, mark=digest(canonical_json([row.revision, row.settings, *row.trunk]).encode())[7:13])
-        for row in rows
+        row if names[row.label, row.way] == 1 else replace(row, mark=digest(identity.encode())[7:13])
+        for row, identity in zip(rows, identities, strict=True)
     ]
 
 
@@ -278,6 +301,7 @@ class _Scored:
             seconds=float(np.mean(seconds)) if seconds else None,
             settings=dict(self.first.spec.settings),
             trunk=trunk_of(self.first.spec),
+            mixture=self.first.spec.mixture.model_dump(mode="json") if self.first.spec.mixture else None,
             resample=self.first.spec.resample,
         )
 
@@ -335,7 +359,9 @@ def _differ(one: _Scored, other: _Scored, columns: list[str]) -> bool:
 
 def flat(row: Row) -> dict[str, Any]:
     """Return a row as one level of names and numbers: `<task>`, `<task>.low`, `<task>.high`, `<task>.seeds`."""
-    flat: dict[str, Any] = {k: v for k, v in asdict(row).items() if k not in ("tasks", "interval", "settings")}
+    nested = ("tasks", "interval", "settings", "mixture")
+    flat: dict[str, Any] = {k: v for k, v in asdict(row).items() if k not in nested}
+    flat["trunk"] = "+".join(row.trunk)
     flat["low"], flat["high"] = row.interval or (None, None)
     for name, cell in row.tasks.items():
         flat[name] = cell.mean

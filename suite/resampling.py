@@ -111,16 +111,24 @@ def cut(task: TaskSpec, rows: TaskData, how: Cut) -> list[TaskData]:
 
 @dataclass(frozen=True)
 class _Pool:
-    """Rows sorted by hash, the unit of each, which stays whole, and the class of each where there are classes."""
+    """Rows sorted by hash, the unit of each, which stays whole, and the class of each where there are classes.
+
+    `split` names the one that they are of, if they are of one alone.
+    """
 
     rows: Split
     units: tuple[str, ...]
     strata: tuple[str, ...] | None
     grouped: bool
+    split: str
 
     @property
     def what(self) -> str:
-        return "groups" if self.grouped else "different rows"
+        return " ".join(filter(None, ["" if self.grouped else "different", self.split, self.unit]))
+
+    @property
+    def unit(self) -> str:
+        return "groups" if self.grouped else "rows"
 
     def classes(self, rows: Iterable[int]) -> Counter[str]:
         """Count the rows of each class."""
@@ -134,7 +142,8 @@ def _pool(*splits: Split) -> _Pool:
     groups = rows.columns.get("group")
     units = rows.hashes if groups is None else [_group(g, row) for g, row in zip(groups, rows.hashes, strict=True)]
     classes = None if "choices" in rows.columns else rows.columns.get("label")  # which choice is right is no class
-    return _Pool(rows, tuple(units), tuple(map(str, classes)) if classes else None, groups is not None)
+    split = splits[0].name if len(splits) == 1 else ""
+    return _Pool(rows, tuple(units), tuple(map(str, classes)) if classes else None, groups is not None, split)
 
 
 def _group(group: object, row: str) -> str:
@@ -255,7 +264,12 @@ def _deal(
     if classes and min(Counter(classes).values()) < parts:
         classes = None
     # Equal rows are dealt as one: what grouping by hash gives, in a hundredth of the time.
-    ways = {(0, 0): [KFold], (0, 1): [StratifiedKFold], (1, 0): [GroupKFold], (1, 1): [StratifiedGroupKFold, GroupKFold]}
+    ways = {
+        (0, 0): [KFold],
+        (0, 1): [StratifiedKFold],
+        (1, 0): [GroupKFold],
+        (1, 1): [StratifiedGroupKFold, GroupKFold],
+    }
     codes = np.unique(names, return_inverse=True)[1]
     for way in ways[grouped, classes is not None]:
         dealt = way(parts, shuffle=True, random_state=seed).split(codes, classes, codes if grouped else None)
@@ -298,7 +312,7 @@ def _hash_of(ids: Sequence[str]) -> str:
 def _check_size(task: TaskSpec, pool: _Pool, count: int, how: Cut) -> None:
     """Refuse to cut rows into more parts than there are units."""
     if (units := len(set(pool.units))) < count:
-        place = task.where("columns", "group") if pool.grouped else task.where("splits", pool.rows.name)
+        place = task.where("columns", "group") if pool.grouped else task.where("splits", pool.split)
         raise SuiteError(
             f"{place}: {task.name} has {units} {pool.what} to cut by {how.resample}, which needs {count}; "
             "ask for fewer, or use holdout."

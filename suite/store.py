@@ -232,7 +232,7 @@ class Store:
             columns = pq.read_table(io.BytesIO(table))
             values = columns["value"].to_numpy()
             clusters = _codes(columns["cluster"]) if "cluster" in columns.column_names else None
-        except (pa.ArrowException, KeyError) as error:
+        except (pa.ArrowException, KeyError, TypeError) as error:
             raise SuiteError(f"{name}: predictions.parquet is no table of predictions: {error}.") from None
         return _Row(record.model_dump_json(by_alias=True), values, clusters, seal)
 

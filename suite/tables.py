@@ -19,7 +19,8 @@ from suite.store import Entry
 
 LEGEND = (
     "M: mean of chance-corrected scores. ±: half of the 95% interval over examples and seeds (* one seed: examples "
-    "only). =: not told apart from the row that leads its group. !: a run collapsed. ?: lacks a task or fold, so no M."
+    "only), or over folds or replicates. =: not told apart from the row that leads its group. !: a run collapsed. "
+    "?: lacks a task or fold, so no M."
 )
 COSTS = ("seeds", "trained", "of", "s/run")
 
@@ -81,25 +82,27 @@ def count(n: int | None) -> str:
 
 
 def stages(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
-    """Return head and cells of how scores moved through the stages, a line a checkpoint, strategy and task.
+    """Return head and cells of how scores moved through the stages, a line a checkpoint, strategy, task and cut.
 
     Scores of losses are turned round, so that more is better everywhere.
     """
-    groups: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for record in (entry.record for entry in entries):
-        name = (record.spec.checkpoint.label, record.spec.strategy, record.task, record.main.name)
+        spec = record.spec
+        name = (spec.checkpoint.label, spec.strategy, record.task, record.main.name, spec.resample)
         groups.setdefault(name, []).append(record.training)
-    count = max(len(logs[0]["stage_scores"]) for logs in groups.values())
+    count = max((len(logs[0]["stage_scores"]) for logs in groups.values()), default=0)
     names = ["model", "strategy", "task", "metric", *(f"after {i}" for i in range(count))]
     lines = []
-    for group, logs in groups.items():
+    for (*group, _), logs in groups.items():
         tested = np.array([log["stage_scores"] for log in logs])
         matrices = [np.array(log["stage_validation"]) for log in logs]
         moves = [
             spread(*mean_interval([of(m) for m in matrices]))
             for of in (forgetting, backward_transfer, forward_transfer)
         ]
-        lines.append([*group, *(spread(*mean_interval(column)) for column in tested.T), *moves])
+        way = [spread(*mean_interval(column)) for column in tested.T]
+        lines.append([*group, *way, *["-"] * (count - len(way)), *moves])
     return [*names, "forgetting", "backward", "forward"], lines
 
 

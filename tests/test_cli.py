@@ -366,3 +366,20 @@ def test_the_installed_command_ends_with_the_exit_code() -> None:
     assert done.stderr.startswith("error: No task or collection named 'nowhere'.")
     done = subprocess.run([SUITE, "models"], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0
+
+
+def test_episodes_and_held_out_rows_stand_on_boards_of_their_own(
+    tiny_bert: Path, text_task: Path, tiny_protocol: Path, tmp_path: Path
+) -> None:
+    words = ("-m", tiny_bert, "-t", text_task, "--protocol", tiny_protocol, "--seeds", "1", "--store", tmp_path / "s")
+    told = call("run", *words, "-s", "few_shot", "linear_probe")
+    assert told.code == 0, told.err
+    boards = told.out.split("Protocol tiny v1")
+    assert len(boards) == 3
+    assert ["linear_probe" in board for board in boards] == [True, False, False]
+    assert ["few_shot" in board for board in boards] == [False, True, False]
+    assert "Left out" not in told.out
+    table = call("leaderboard", "-t", text_task, "--store", tmp_path / "s")
+    assert "few_shot" in table.out and "linear_probe" in table.out
+    (row,) = json.loads(call("leaderboard", "-s", "few_shot", "--store", tmp_path / "s", "--format", "json").out)
+    assert row["strategy"] == "few_shot" and row["tasks"]["mood"]["interval"]

@@ -8,8 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from suite.cli import browse, evaluate, results
 from suite.cli._words import app
+
+# isort: split
+from suite.cli import evaluate, results  # the order of these imports is that of the help page
+
+# isort: split
+from suite.cli import browse
 
 _SEVERAL = {"-m": "-m", "--model": "-m", "-t": "-t", "--task": "-t", "-s": "-s", "--strategy": "-s"}
 

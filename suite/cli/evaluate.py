@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from suite.cli._boards import Filter, print_boards, print_stages, print_transfer
 from suite.cli._words import AsJson, Models, StoreUrl, Tasks, app, prepare, told
-from suite.cli.results import Filter, print_boards, print_stages, print_transfer
 
 if TYPE_CHECKING:
     from suite.grid import Place

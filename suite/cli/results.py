@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from suite.cli._boards import Filter, print_boards, print_transfer
 from suite.cli._words import AsJson, StoreUrl, app, told
-
-if TYPE_CHECKING:
-    from suite.leaderboard import Board
-    from suite.spec import TaskSpec
-    from suite.store import Contents
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which of a store's records a board shows; all of them where nothing is said."""
-
-    strategy: str | None = None
-    protocol: str | None = None
-    resample: str | None = None
 
 
 @app.command()
@@ -104,60 +89,3 @@ def verify(
         if not as_json:
             typer.echo(f"{total - wrong} of {total} records hold at level {level}.")
     raise typer.Exit(1 if wrong else 0)
-
-
-def print_boards(
-    columns: Sequence[TaskSpec],
-    store: str | Contents,
-    only: Filter,
-    title: str = "",
-) -> None:
-    """Print one board a modality: no checkpoint reads both texts and images, so none could have a mean over both."""
-    from suite import kinds
-    from suite.leaderboard import rank, read
-
-    groups: dict[str, list[TaskSpec]] = {}
-    for task in columns:
-        modality = kinds.get(task.kind).modality if task.kind in kinds.names() else task.kind
-        groups.setdefault(modality, []).append(task)
-    contents = read(store)
-    notes: dict[str, None] = {}
-    for group in groups.values() or [[]]:
-        board = rank(contents, group, only.strategy, only.protocol, only.resample)
-        notes |= dict.fromkeys(board.left_out)
-        _show(board, title)
-    for note in notes:
-        typer.echo(f"Left out: {note}")
-
-
-def _show(board: Board, title: str) -> None:
-    from suite.display import board_table, console
-
-    if board.rows:
-        screen = console()
-        screen.print(board_table(board, title, wide=screen.width >= 110))
-    else:
-        typer.echo("The store holds no record that fits. Make some: suite run -m MODEL -t TASK -s STRATEGY")
-
-
-def print_transfer(store: str | Contents, tasks: Sequence[str] | None) -> None:
-    """Print what sharing a trunk did to each task."""
-    from suite.display import console, effects_table
-    from suite.effects import transfer
-
-    found = transfer(store, tasks)
-    if found.effects:
-        console().print(effects_table(found.effects))
-    elif not found.missing:
-        typer.echo("The store holds no joint run. Make some: suite run -m MODEL -t TASK TASK -s multitask")
-    for note in found.missing:
-        typer.echo(note)
-
-
-def print_stages(contents: Contents, keys: set[str]) -> None:
-    """Print how scores moved from stage to stage in the runs of these keys."""
-    from suite.display import console, stages_table
-
-    entries = [entry for entry in contents.entries if entry.record.key in keys]
-    if entries:
-        console().print(stages_table(entries))

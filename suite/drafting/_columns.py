@@ -10,26 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
-FORMS = {
-    "image": "images",
-    "text": "texts",
-    "class": "classes",
-    "whole": "whole numbers",
-    "flag": "true or false",
-    "number": "numbers",
-    "texts": "lists of texts",
-    "classes": "lists of classes",
-    "wholes": "lists of whole numbers",
-    "flags": "lists of 0 and 1",
-    "answers": "answers with their places",
-    "other": "something else",
-}
-"""What cells can be, and how a person is told of it."""
-
-
 @dataclass(frozen=True)
 class Column:
-    """One column: its name or dotted path, the form of its cells, those that are there and how many are not."""
+    """One column: its name or dotted path, what its cells are, those that are there and how many are not.
+
+    `form` is images, texts, classes, whole numbers, numbers, true or false, lists of the second to the
+    fourth or of 0 and 1, answers with their places, or something else.
+    """
 
     name: str
     form: str
@@ -46,7 +33,7 @@ class Column:
     @functools.cached_property
     def values(self) -> frozenset[str]:
         """The different values, those inside lists for columns of lists; class names where there are any."""
-        several = self.form in ("texts", "classes", "wholes", "flags")
+        several = self.form.startswith("lists")
         flat = [value for cell in self.cells for value in cell] if several else self.cells
         return frozenset(self.shown(value) for value in flat if not is_missing(value))
 
@@ -98,10 +85,10 @@ def _expand(name: str, feature: Any, cells: list[Any]) -> list[Column]:
     if not isinstance(inner, dict):
         return [_column(name, inner, several, cells)]
     if {"bytes", "path"} <= inner.keys():
-        return [Column(name, "image", [])]
+        return [Column(name, "images", [])]
     if not several and inner.keys() >= {"text", "answer_start"}:
         present = [cell for cell in cells if cell is not None]
-        return [Column(name, "answers", present, len(cells) - len(present))]
+        return [Column(name, "answers with their places", present, len(cells) - len(present))]
     found: list[Column] = []
     for field, below in inner.items():
         inside = [_inside(cell, field) for cell in cells]
@@ -119,34 +106,33 @@ def _column(name: str, feature: Any, several: bool, cells: list[Any]) -> Column:
     import datasets
 
     if isinstance(feature, datasets.Image) and not several:
-        return Column(name, "image", [])
+        return Column(name, "images", [])
     classes = tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else None
     no_class = -1 if classes and not several else None
     present = [cell for cell in cells if not is_missing(cell) and cell != no_class]
-    if classes:
-        form = "classes" if several else "class"
-    else:
-        form = _form(present)
-    if form == "whole" and len(present) == len(cells) and isinstance(present[0], float):
-        form = "number"  # with gaps they may be whole numbers that pandas has read as floats
+    form = _form(present) if classes is None else "lists of classes" if several else "classes"
+    if form == "whole numbers" and len(present) == len(cells) and isinstance(present[0], float):
+        form = "numbers"  # with gaps they may be whole numbers that pandas has read as floats
     return Column(name, form, present, len(cells) - len(present), classes)
 
 
 def _form(cells: list[Any]) -> str:
-    """Return what all cells, or all entries of all lists, are."""
-    found = {_kind(cell) for cell in cells}
-    if found == {"list"}:
+    """Return what all cells are, or all entries of all lists."""
+    found = {_form_of(cell) for cell in cells}
+    if found == {"lists"}:
         entries = [entry for cell in cells for entry in cell]
         lengths = {len(cell) for cell in cells}
         if len(lengths) == 1 and min(lengths) > 2 and all(entry in (0, 1) for entry in entries):
-            return "flags"
-        inside = {_kind(entry) for entry in entries}
-        return f"{inside.pop()}s" if inside in ({"text"}, {"whole"}) else "other"
-    return "number" if found == {"whole", "number"} else found.pop() if len(found) == 1 else "other"
+            return "lists of 0 and 1"
+        inside = {_form_of(entry) for entry in entries}
+        return f"lists of {inside.pop()}" if inside in ({"texts"}, {"whole numbers"}) else "something else"
+    if found == {"whole numbers", "numbers"}:
+        return "numbers"
+    return found.pop() if len(found) == 1 else "something else"
 
 
-def _kind(value: Any) -> str:
-    kinds: tuple[tuple[type, str], ...] = ((str, "text"), (bool, "flag"), (int, "whole"), (list, "list"))
+def _form_of(value: Any) -> str:
     if isinstance(value, float):
-        return "whole" if value.is_integer() else "number"
-    return next((kind for type_, kind in kinds if isinstance(value, type_)), "other")
+        return "whole numbers" if value.is_integer() else "numbers"
+    forms = ((str, "texts"), (bool, "true or false"), (int, "whole numbers"), (list, "lists"))
+    return next((form for type_, form in forms if isinstance(value, type_)), "something else")

@@ -70,22 +70,22 @@ def _without(columns: Columns, *taken: Column) -> list[Column]:
 
 def _texts(columns: Columns) -> list[Column]:
     """Return the columns to read, the likeliest first: by name, then the longest."""
-    found = [column for column in _of(columns, "text") if not is_beside(column)]
+    found = [column for column in _of(columns, "texts") if not is_beside(column)]
     return sorted(found, key=lambda column: (place(column, _names.TEXTS), -column.length))
 
 
 def _classes(columns: Columns) -> list[Column]:
     """Return the columns that could be a row's one class, the likeliest first."""
-    found = [column for column in _of(columns, "class", "text", "whole", "flag", "number") if _is_class(column)]
-    return sorted(found, key=lambda column: (place(column, _names.LABELS), column.form != "class", len(column.values)))
+    found = [column for column in _of(columns, "classes", "texts", "whole numbers", "true or false", "numbers") if _is_class(column)]
+    return sorted(found, key=lambda column: (place(column, _names.LABELS), column.form != "classes", len(column.values)))
 
 
 def _is_class(column: Column) -> bool:
-    if column.form == "class":
+    if column.form == "classes":
         return True
-    if column.form == "number" and not all(float(cell).is_integer() for cell in column.cells):
+    if column.form == "numbers" and not all(float(cell).is_integer() for cell in column.cells):
         return False
-    if column.form == "text" and (column.plain in _names.TEXTS or column.words > 8):
+    if column.form == "texts" and (column.plain in _names.TEXTS or column.words > 8):
         return False
     repeats = len(column.cells) / max(1, len(column.values))
     if column.plain in _names.LABELS:
@@ -101,12 +101,12 @@ def _several_classes(columns: Columns, forced: bool) -> Theirs | None:
     """Return the column of lists, or the columns of 0 and 1, that say which classes a row has."""
     if _has_sure_class(columns) and not forced:
         return None
-    lists = best(_of(columns, "texts", "classes", "wholes"), _names.SEVERAL_LABELS)
+    lists = best(_of(columns, "lists of texts", "lists of classes", "lists of whole numbers"), _names.SEVERAL_LABELS)
     lists = [column for column in lists if column.plain not in _names.TOKENS]
     if lists and (is_like(lists[0], _names.SEVERAL_LABELS) or forced or not _classes(columns)):
         return lists[0].name
-    flags = [column for column in _of(columns, "whole", "flag") if not is_beside(column)]
-    named = tuple(column.name for column in flags if column.form == "flag" or column.values <= {"0", "1"})
+    flags = [column for column in _of(columns, "whole numbers", "true or false") if not is_beside(column)]
+    named = tuple(column.name for column in flags if column.form == "true or false" or column.values <= {"0", "1"})
     return named if len(named) > 1 else None
 
 
@@ -119,7 +119,7 @@ def _read(texts: list[Column]) -> dict[str, Theirs]:
 
 
 def _question_answering(columns: Columns, forced: bool) -> Guess | None:
-    answers, texts = _of(columns, "answers"), _of(columns, "text")
+    answers, texts = _of(columns, "answers with their places"), _of(columns, "texts")
     if not answers or len(texts) < 2:
         return None
     texts = [column for column in texts if not is_beside(column)] or texts
@@ -135,7 +135,7 @@ def _question_answering(columns: Columns, forced: bool) -> Guess | None:
 def _multiple_choice(columns: Columns, forced: bool) -> Guess | None:
     for choices, named, count in _choices(columns, forced):
         others = _without(columns, *choices)
-        for label in best(_of(others, "class", "whole", "text"), _names.RIGHT):
+        for label in best(_of(others, "classes", "whole numbers", "texts"), _names.RIGHT):
             texts = _texts(_without(others, label))
             if is_like(label, _names.RIGHT) and texts and _are_places(label, count):
                 parts = _stem(texts) | {"choices": named, "label": label.name}
@@ -145,19 +145,19 @@ def _multiple_choice(columns: Columns, forced: bool) -> Guess | None:
 
 def _choices(columns: Columns, forced: bool) -> Iterator[tuple[list[Column], Theirs, int]]:
     """Yield what could be the choices: the columns, how a task file names them, and how many choices there are."""
-    for column in best(_of(columns, "texts"), _names.CHOICES):
+    for column in best(_of(columns, "lists of texts"), _names.CHOICES):
         fewest, most = min(column.lengths), max(column.lengths)
         likely = forced or is_like(column, _names.CHOICES) or fewest == most
         if likely and fewest > 1 and most <= len(LETTERS):
             yield [column], column.name, most
-    row = _names.series(_of(columns, "text"))
+    row = _names.series(_of(columns, "texts"))
     if row:
         yield row, tuple(column.name for column in row), len(row)
 
 
 def _are_places(column: Column, count: int) -> bool:
     """Return whether a column's values can be places among so many choices: 0 or 1 and on, or letters."""
-    if column.form == "class":
+    if column.form == "classes":
         return len(column.classes or ()) == count
     return column.values <= {str(place) for place in range(count)} or _place_names(column, count) is not None
 
@@ -165,7 +165,7 @@ def _are_places(column: Column, count: int) -> bool:
 def _place_names(column: Column, count: int) -> tuple[str, ...] | None:
     """Return the labels to declare, None where places count from 0 or the data set names its classes."""
     letters = LETTERS[:count]
-    if column.form == "class":
+    if column.form == "classes":
         return None
     runs = (tuple(str(place + 1) for place in range(count)), tuple(letters), tuple(letters.lower()))
     return next((names for names in runs if column.values <= set(names)), None)
@@ -185,8 +185,8 @@ def _stem(texts: list[Column]) -> dict[str, Theirs]:
 
 
 def _token_classification(columns: Columns, forced: bool) -> Guess | None:
-    for words in best(_of(columns, "texts"), _names.TOKENS):
-        lists = _without(_of(columns, "texts", "classes", "wholes"), words)
+    for words in best(_of(columns, "lists of texts"), _names.TOKENS):
+        lists = _without(_of(columns, "lists of texts", "lists of classes", "lists of whole numbers"), words)
         lists = [column for column in lists if column.lengths == words.lengths and column.plain not in _names.TOKENS]
         likely = sorted(lists, key=lambda column: (place(column, _names.TAGS), len(column.values)))
         if likely and max(words.lengths) > 1 and len(likely[0].values) <= len(words.values):
@@ -202,13 +202,13 @@ def _are_entities(tags: Sequence[str] | frozenset[str]) -> bool:
 
 
 def _image_multi_label_classification(columns: Columns, forced: bool) -> Guess | None:
-    images, labels = best(_of(columns, "image"), _names.IMAGES), _several_classes(columns, forced)
+    images, labels = best(_of(columns, "images"), _names.IMAGES), _several_classes(columns, forced)
     named = {"image": images[0].name, "labels": labels} if images and labels else None
     return Guess("image_multi_label_classification", named) if named else None
 
 
 def _image_classification(columns: Columns, forced: bool) -> Guess | None:
-    images, classes = best(_of(columns, "image"), _names.IMAGES), _classes(columns)
+    images, classes = best(_of(columns, "images"), _names.IMAGES), _classes(columns)
     named: dict[str, Theirs] = {"image": images[0].name, "label": classes[0].name} if images and classes else {}
     return Guess("image_classification", named) if named else None
 
@@ -230,9 +230,9 @@ def _text_similarity(columns: Columns, forced: bool) -> Guess | None:
 
 def _scores(columns: Columns, forced: bool) -> list[Column]:
     """Return the columns of numbers that measure something: fractions, or whole numbers of such a name."""
-    wholes = [column for column in _of(columns, "whole") if not is_beside(column)]
+    wholes = [column for column in _of(columns, "whole numbers") if not is_beside(column)]
     likely = [column for column in wholes if column.plain in _names.SCORES[:-2] and len(column.values) > 2]
-    return [column for column in _of(columns, "number") if not is_beside(column)] + (wholes if forced else likely)
+    return [column for column in _of(columns, "numbers") if not is_beside(column)] + (wholes if forced else likely)
 
 
 def _text_classification(columns: Columns, forced: bool) -> Guess | None:

@@ -107,11 +107,12 @@ def paired_difference(a: np.ndarray, b: np.ndarray) -> Estimate:
 
 
 def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, tuple[float, float] | None]:
-    """Return the mean of independent values with Student's 95% interval, None below two values."""
+    """Return the mean of independent values with Student's 95% interval; values that do not differ have none."""
     x = np.asarray(values, dtype=np.float64)
-    if len(x) < 2:
-        return float(x.mean()), None
-    return float(x.mean()), Estimate(float(x.mean()), Share(float(x.var(ddof=1)) / len(x), len(x) - 1.0)).interval()
+    mean = float(x.mean())
+    if _alike(x):
+        return mean, None
+    return mean, Estimate(mean, Share(float(x.var(ddof=1)) / len(x), len(x) - 1.0)).interval()
 
 
 def corrected_resampled(scores: np.ndarray, test_to_train: float) -> Estimate:
@@ -122,8 +123,9 @@ def corrected_resampled(scores: np.ndarray, test_to_train: float) -> Estimate:
     not differ, and a single one, give no interval.
     """
     mean = float(scores.mean())
-    if len(scores) < 2 or not (spread := float(scores.var(ddof=1))) > 0:
+    if _alike(scores):
         return Estimate(mean)
+    spread = float(scores.var(ddof=1))
     return Estimate(mean, Share((1 / len(scores) + test_to_train) * spread, len(scores) - 1.0))
 
 
@@ -138,6 +140,11 @@ def clustered(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     means = values.mean(axis=1, keepdims=True)
     sums = np.stack([np.bincount(codes, weights=row, minlength=sizes) for row in values - means])
     return np.asarray(means + sums * (sizes / values.shape[1]))
+
+
+def _alike(values: np.ndarray) -> bool:
+    """Return whether nothing but rounding tells values apart, as it does 0.9 - 0.8 and 0.7 - 0.6."""
+    return float(np.ptp(values)) <= 1e-12 * max(1.0, float(np.abs(values).max()))
 
 
 def _item_share(means: np.ndarray) -> Share:

@@ -104,13 +104,15 @@ class Strategy(ABC):
 
     `joint` says that several tasks may share a trunk; `targets` which kinds of target it can fit (all
     where it is empty); `resamples` how the data may be cut; `seeded` that seeds make a difference to a
-    pre-trained checkpoint. `instead` is what to tell whoever asks for more.
+    pre-trained checkpoint; `own_rows` that it tests on rows of its own making, so that its scores share a
+    board with no other's. `instead` is what to tell whoever asks for more.
     """
 
     joint: bool = False
     targets: tuple[str, ...] = ()
     resamples: tuple[str, ...] = ("holdout", "kfold", "bootstrap", "partition")
     seeded: bool = True
+    own_rows: bool = False
     instead: str = "use -s full or -s lora"
 
     @abstractmethod

@@ -37,6 +37,7 @@ class FewShot(Strategy):
     targets = ("class",)
     resamples = ("holdout",)
     seeded = False
+    own_rows = True
     instead = "episodes are drawn by class; use -s linear_probe, full or lora"
 
     def recipe(self, modality: Modality) -> Settings:
