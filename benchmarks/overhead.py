@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from transformers import get_linear_schedule_with_warmup
 
-from suite import environment, evaluation, kinds, models, processors, training
+from suite import batches, environment, evaluation, kinds, models, optimiser, processors, training
 from suite.plan import Request, plan
 from suite.spec import Budget, Protocol, RunSpec, Selection
 
@@ -46,7 +46,7 @@ def ours(build: Callable[[], models.Model], part: training.Part, protocol: Proto
         seen.append((event["step"], time.perf_counter()))
 
     setting = training.Setting({"order": 0, "dropout": 0}, "cpu", note)
-    training.fit(build, part, training.Recipe(5e-5), protocol, setting)
+    training.fit(build, {"task": part}, optimiser.Recipe(5e-5), protocol, setting)
     (first, began), (last, ended) = next(s for s in seen if s[0] >= 10), seen[-2]
     return (ended - began) / (last - first)
 
@@ -59,7 +59,7 @@ def bare(build: Callable[[], models.Model], part: training.Part, protocol: Proto
     schedule = get_linear_schedule_with_warmup(optimizer, round(0.1 * steps), steps)
     began = ended = 0.0
     last = steps - steps // 20
-    for step, rows in enumerate(training.row_order(part.train_lengths, protocol.batch, steps, 0), start=1):
+    for step, rows in enumerate(batches.row_order(part.train_lengths, protocol.batch, steps, 0), start=1):
         loss = model(**part.collate([part.train[row] for row in rows]))["loss"]
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), protocol.max_grad_norm)

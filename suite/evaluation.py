@@ -28,6 +28,7 @@ from suite import (
 from suite.data import Prepared
 from suite.environment import Machine
 from suite.kinds import Kind
+from suite.outputs import Outputs
 from suite.spec import MetricInfo, Protocol, Record, Result, RunSpec, TaskSpec
 from suite.strategies import Part
 
@@ -230,7 +231,7 @@ def _main(task: TaskSpec) -> str:
     return task.main
 
 
-def _main_score(task: TaskSpec, kind: Kind, rows: Prepared, outputs: models.Outputs) -> float:
+def _main_score(task: TaskSpec, kind: Kind, rows: Prepared, outputs: Outputs) -> float:
     """Return the main metric on some rows, turned so that larger is better."""
     predictions, scores = kind.decode(outputs, rows)
     sign = 1.0 if metrics.get(_main(task)).greater_is_better else -1.0

@@ -21,7 +21,8 @@ from pydantic import JsonValue
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from suite.models import Model, map_batches
+from suite.models import Model
+from suite.outputs import map_batches
 from suite.spec import SEMANTICS, SuiteError, canonical_json, digest
 
 

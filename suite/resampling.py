@@ -17,7 +17,7 @@ import difflib
 import functools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Name = Literal["holdout", "kfold", "loo", "bootstrap", "partition", "sequential"]
 FORMS = "holdout, kfold:K, loo, bootstrap:B, partition:P or partition:P:sequential, each count being 2 to 9999"
 VALIDATION = 0.1
+DRAWS = 100
 
 _COUNTED = re.compile(r"(?P<name>kfold|bootstrap|partition):(?P<count>[1-9][0-9]{0,3})(?P<turns>:sequential)?")
 
@@ -124,15 +125,8 @@ class _Pool:
 
     @property
     def what(self) -> str:
-        return " ".join(filter(None, ["" if self.grouped else "different", self.split, self.unit]))
-
-    @property
-    def unit(self) -> str:
-        return "groups" if self.grouped else "rows"
-
-    def classes(self, rows: Iterable[int]) -> Counter[str]:
-        """Count the rows of each class."""
-        return Counter(self.strata[i] for i in rows) if self.strata else Counter()
+        words = (self.split, "groups") if self.grouped else ("different", self.split, "rows")
+        return " ".join(filter(None, words))
 
 
 def _pool(*splits: Split) -> _Pool:
@@ -168,25 +162,32 @@ def _kfold(task: TaskSpec, rows: TaskData, how: Cut, count: int) -> list[TaskDat
     fold_of = _deal(pool.units, pool.strata, count, how.seed, pool.grouped)
     test = [i for i, fold in enumerate(fold_of) if fold == how.fold]
     rest = [i for i, fold in enumerate(fold_of) if fold != how.fold]
-    _check_seen(task, pool, rest, test, how)
-    held = _carve(task, pool, rest, how)
+    _check_folds(task, pool, fold_of, how)
+    held = _carve(pool, rest, how)
+    _check_held(task, pool, rest, held, how)
     train, validation = ([i for i in rest if (pool.units[i] in held) == inside] for inside in (False, True))
     return [_data(rows, pool.rows.take(train), pool.rows.take(validation), pool.rows.take(test))]
 
 
 def _bootstrap(task: TaskSpec, rows: TaskData, how: Cut, count: int) -> list[TaskData]:
-    """Draw as many units as there are, within each class where that is possible, so that none is lost."""
+    """Draw as many units as there are, within each class where that is possible, so that none is lost.
+
+    What leaves nothing to test or to validate, or a class untrained, is drawn anew.
+    """
     pool = _pool(*rows.splits)
-    times = _draw(pool, how)
-    drawn = [i for i, unit in enumerate(pool.units) if unit in times]
-    test = [i for i, unit in enumerate(pool.units) if unit not in times]
+    for times in _draws(pool, how):
+        drawn, test = ([i for i, unit in enumerate(pool.units) if (unit in times) == into] for into in (True, False))
+        held = _carve(pool, drawn, how)
+        unseen = _unseen(pool, drawn, test)
+        if test and held and not unseen:
+            break
     if not test:
         raise SuiteError(
             f"{task.where('dataset')}: replicate {how.fold} of {how.resample} draws all {len(set(pool.units))} "
             f"{pool.what} of {task.name}, so that none is left to test on; use a task with more."
         )
-    _check_seen(task, pool, drawn, test, how)
-    held = _carve(task, pool, drawn, how)
+    _refuse_unseen(task, unseen, how)
+    _check_held(task, pool, drawn, held, how)
     kept = [i for i in drawn if pool.units[i] not in held]
     train = [i for i in kept for _ in range(times[pool.units[i]])]
     validation = [i for i in drawn if pool.units[i] in held]
@@ -194,8 +195,8 @@ def _bootstrap(task: TaskSpec, rows: TaskData, how: Cut, count: int) -> list[Tas
     return [replace(made, pins=made.pins | {"train_distinct": len(kept)})]
 
 
-def _draw(pool: _Pool, how: Cut) -> Counter[str]:
-    """Return how often each unit is drawn."""
+def _draws(pool: _Pool, how: Cut) -> Iterator[Counter[str]]:
+    """Yield how often each unit is drawn, as often as it may be drawn anew."""
     import numpy as np
 
     generator = np.random.default_rng([how.seed, how.fold])
@@ -203,9 +204,10 @@ def _draw(pool: _Pool, how: Cut) -> Counter[str]:
     members: dict[str, dict[str, None]] = {}
     for stratum, unit in sorted(zip(strata, pool.units, strict=True)):
         members.setdefault(stratum, {})[unit] = None
-    return Counter(
-        units[i] for units in map(list, members.values()) for i in generator.integers(0, len(units), len(units))
-    )
+    for _ in range(DRAWS):
+        yield Counter(
+            units[i] for units in map(list, members.values()) for i in generator.integers(0, len(units), len(units))
+        )
 
 
 def _partition(task: TaskSpec, rows: TaskData, how: Cut, count: int) -> list[TaskData]:
@@ -224,7 +226,7 @@ def _parts(task: TaskSpec, rows: TaskData, how: Cut, count: int) -> list[TaskDat
         dealt.append([[i for i, part in enumerate(part_of) if part == number] for number in range(count)])
     train, validation = pools
     for own in dealt[0]:
-        _check_seen(task, train, own, range(len(train.units)), how)
+        _refuse_unseen(task, _unseen(train, own, range(len(train.units))), how)
     return [
         _data(rows, train.rows.take(own), validation.rows.take(looked_at), rows.test)
         for own, looked_at in zip(*dealt, strict=True)
@@ -279,8 +281,8 @@ def _deal(
     return tuple(part_of[unit] for unit in units)
 
 
-def _carve(task: TaskSpec, pool: _Pool, rows: Sequence[int], how: Cut) -> set[str]:
-    """Return the units that are held for validation: a tenth by hash, at least one, never the last of a class."""
+def _carve(pool: _Pool, rows: Sequence[int], how: Cut) -> set[str]:
+    """Return the units that are held for validation: a tenth by hash, one if there can be, never the last of a class."""
     holds: dict[str, set[str]] = {}
     for i in rows:
         holds.setdefault(pool.units[i], set()).update((pool.strata[i],) if pool.strata else ())
@@ -292,11 +294,6 @@ def _carve(task: TaskSpec, pool: _Pool, rows: Sequence[int], how: Cut) -> set[st
         if len(holds) - len(held) > 1 and all(left[name] > 1 for name in holds[unit]):
             held.add(unit)
             left.subtract(holds[unit])
-    if not held:
-        raise SuiteError(
-            f"{task.where('dataset')}: fold {how.fold} of {how.resample} leaves {task.name} no validation rows: "
-            f"without any of its {len(holds)} {pool.what} for training, these would be none or lack a class."
-        )
     return held
 
 
@@ -332,10 +329,34 @@ def _check_classes(task: TaskSpec, pool: _Pool, count: int, how: Cut) -> None:
         )
 
 
-def _check_seen(task: TaskSpec, pool: _Pool, train: Iterable[int], test: Iterable[int], how: Cut) -> None:
-    """Refuse a cut under which a class is tested but not trained."""
-    if unseen := sorted(pool.classes(test).keys() - pool.classes(train).keys()):
+def _check_held(task: TaskSpec, pool: _Pool, rows: Sequence[int], held: set[str], how: Cut) -> None:
+    """Refuse a cut that has no rows to validate on."""
+    if not held:
+        units = len({pool.units[i] for i in rows})
+        raise SuiteError(
+            f"{task.where('dataset')}: fold {how.fold} of {how.resample} leaves {task.name} no validation rows: "
+            f"without any of its {units} {pool.what} for training, these would be none or lack a class."
+        )
+
+
+def _check_folds(task: TaskSpec, pool: _Pool, fold_of: Sequence[int], how: Cut) -> None:
+    """Refuse a class that lies in one fold: whichever fold is asked for, so that none fails when others have run."""
+    places = set(zip(pool.strata, fold_of, strict=True)) if pool.strata else set()
+    folds_with = Counter(name for name, _ in places)
+    _refuse_unseen(task, [name for name, count in folds_with.items() if count == 1], how)
+
+
+def _unseen(pool: _Pool, train: Iterable[int], test: Iterable[int]) -> set[str]:
+    """Return the classes that are tested but not trained."""
+    if not pool.strata:
+        return set()
+    trained, tested = ({pool.strata[i] for i in rows} for rows in (train, test))
+    return tested - trained
+
+
+def _refuse_unseen(task: TaskSpec, unseen: Collection[str], how: Cut) -> None:
+    if unseen:
         raise SuiteError(
             f"{task.where('columns', 'group')}: {how.resample} leaves training rows of {task.name} without the class "
-            f"'{unseen[0]}', whose rows lie in too few groups; ask for fewer, or use holdout."
+            f"'{min(unseen)}', whose rows lie in too few groups; ask for fewer, or use holdout."
         )

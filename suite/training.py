@@ -22,7 +22,9 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from transformers.trainer_callback import TrainerControl, TrainerState
 
 from suite import batches, micro
-from suite.models import PREDICT_BATCH, Model, Outputs, is_out_of_memory, map_batches, rows_of
+from suite.models import Model
+from suite.optimiser import Recipe, parameter_groups, rest_batch_norm, sees_whole_batches
+from suite.outputs import PREDICT_BATCH, Outputs, is_out_of_memory, map_batches, rows_of
 from suite.spec import Mixture, Protocol, SuiteError
 
 Collate = Callable[[list[dict[str, Any]]], dict[str, Any]]
@@ -39,18 +41,6 @@ class Part:
     collate: Collate
     score: Callable[[Outputs], float]
     per_token: bool = False
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a strategy asks of the optimiser.
-
-    The head (and all that the checkpoint lacked) learns at `learning_rate * head_multiplier`.
-    """
-
-    learning_rate: float
-    head_multiplier: float = 1.0
-    freeze_batch_norm: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,12 +127,6 @@ def _fit_in_memory(
         gc.collect()
         if setting.device == "cuda":
             torch.cuda.empty_cache()
-
-
-def sees_whole_batches(model: nn.Module, recipe: Recipe) -> bool:
-    """Return whether a row's numbers depend on the other rows of its batch: BatchNorm in training."""
-    norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
-    return norms and not recipe.freeze_batch_norm
 
 
 def _fit_once(
@@ -326,32 +310,6 @@ class _Trainer(Trainer):
             rest_batch_norm(model)
         outputs = model(**inputs)
         return outputs["loss"] * self.share if self.share != 1.0 else outputs["loss"]
-
-
-def rest_batch_norm(model: nn.Module) -> None:
-    """Keep BatchNorm's running statistics as they are: an adapter could not carry them along."""
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.eval()
-
-
-def parameter_groups(model: Model, recipe: Recipe, weight_decay: float) -> list[dict[str, Any]]:
-    """Return AdamW's groups: decay on matrices only, a rate of its own for what the checkpoint lacked."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    heads = tuple(f".{name}." for name in model.head)
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            plain = name.removeprefix("net.").replace("base_model.model.", "").replace(".modules_to_save.default", "")
-            is_head = plain in model.fresh or any(h in f".{plain}" for h in heads)
-            groups.setdefault((is_head, parameter.dim() > 1), []).append(parameter)
-    return [
-        {
-            "params": parameters,
-            "lr": recipe.learning_rate * (recipe.head_multiplier if is_head else 1.0),
-            "weight_decay": weight_decay if decays else 0.0,
-        }
-        for (is_head, decays), parameters in groups.items()
-    ]
 
 
 class _Watch(TrainerCallback):

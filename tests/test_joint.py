@@ -15,7 +15,8 @@ from conftest import write_task
 import suite
 from suite import batches, evaluation, kinds, strategies, tasks
 from suite.environment import Machine
-from suite.plan import Request, parse_mixture, plan
+from suite.mixtures import parse_mixture
+from suite.plan import Request, plan
 from suite.spec import Mixture, RunSpec, SuiteError
 from suite.store import Store
 

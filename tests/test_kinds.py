@@ -15,6 +15,7 @@ from suite.data import Prepared, Split, TaskData, load
 from suite.hub import resolve
 from suite.kinds import _images as images
 from suite.kinds import _texts
+from suite.outputs import map_batches
 from suite.spec import DatasetRef, SuiteError, TaskSpec
 
 TEXT, IMAGE = kinds.get("text_classification"), kinds.get("image_classification")
@@ -530,8 +531,8 @@ def test_features_of_choices_do_not_depend_on_the_batch(chooser: Any, tokenizer:
         batch.pop("labels")
         return chooser.features("mean", **batch)
 
-    together = models.map_batches(chooser, pooled, rows.items, rows.lengths, CHOICE.collate(tokenizer))
-    alone = models.map_batches(chooser, pooled, rows.items[1:2], rows.lengths[1:2], CHOICE.collate(tokenizer))
+    together = map_batches(chooser, pooled, rows.items, rows.lengths, CHOICE.collate(tokenizer))
+    alone = map_batches(chooser, pooled, rows.items[1:2], rows.lengths[1:2], CHOICE.collate(tokenizer))
     assert isinstance(together, np.ndarray) and together.shape == (3, 2, 32)
     assert np.allclose(together[1], alone[0], atol=1e-6)
 

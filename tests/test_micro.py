@@ -15,8 +15,9 @@ from torch import nn
 from suite import models, training
 from suite.hub import resolve
 from suite.models import Model
+from suite.optimiser import Recipe
 from suite.spec import Budget, Mixture, Protocol, Selection, SuiteError
-from suite.training import Part, Recipe, Setting
+from suite.training import Part, Setting
 
 SEEDS = {"order": 1, "dropout": 2}
 SETTING = Setting(SEEDS, "cpu", lambda event: None)

@@ -12,7 +12,7 @@ import torch
 from conftest import WORDS
 from PIL import Image
 
-from suite import models, processors
+from suite import models, outputs, processors
 from suite.hub import resolve
 from suite.spec import CheckpointRef, SuiteError
 
@@ -245,7 +245,7 @@ def test_map_batches_keeps_the_order_and_turns_dropout_off(tiny_bert: Path) -> N
         return torch.stack([batch["x"] * 2, batch["x"]], dim=1)
 
     lengths = [(i * 37) % 11 for i in range(150)]
-    found = models.map_batches(
+    found = outputs.map_batches(
         model, double, items, lengths, lambda rows: {"x": torch.tensor([row["x"] for row in rows])}
     )
     assert sizes == [64, 64, 22] and found.dtype == np.float32

@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from suite import batches, evaluation, models, training
+from suite import batches, evaluation, models, optimiser, training
 from suite.environment import Machine
 from suite.hub import resolve
+from suite.optimiser import Recipe
 from suite.spec import Budget, Protocol, RunSpec, Selection, SuiteError, canonical_json
 from suite.strategies import lora
-from suite.training import Part, Recipe, Setting
+from suite.training import Part, Setting
 
 SEEDS = {"order": 11, "dropout": 12}
 QUIET = Setting(SEEDS, "cpu", lambda event: None)
@@ -147,7 +148,7 @@ def test_the_log_says_how_many_steps_and_samples(build: Callable[[], models.Mode
 
 
 def _rates(model: models.Model) -> dict[str, tuple[float, float]]:
-    groups = training.parameter_groups(model, Recipe(1.0, 10.0), 0.1)
+    groups = optimiser.parameter_groups(model, Recipe(1.0, 10.0), 0.1)
     names = {id(p): name for name, p in model.named_parameters()}
     return {names[id(p)]: (g["lr"], g["weight_decay"]) for g in groups for p in g["params"]}
 

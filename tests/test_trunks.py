@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from suite import models, training, trunks
+from suite import models, optimiser, trunks
 from suite.hub import resolve
 from suite.models import Model
+from suite.optimiser import Recipe
 from suite.strategies import lora
-from suite.training import Recipe
 
 HEADS = {
     "two": ("AutoModelForSequenceClassification", 2),
@@ -88,7 +88,7 @@ def test_a_step_of_one_task_moves_the_trunk_and_its_own_head_alone(tiny_bert: Pa
 
 
 def _fast(model: Model) -> set[str]:
-    groups = training.parameter_groups(model, Recipe(1.0, 10.0), 0.1)
+    groups = optimiser.parameter_groups(model, Recipe(1.0, 10.0), 0.1)
     names = {id(p): name for name, p in model.named_parameters()}
     return {names[id(p)] for group in groups if group["lr"] == 10.0 for p in group["params"]}
 

@@ -54,7 +54,8 @@ def run(
     prepare(offline)
     with told():
         from suite.grid import Place
-        from suite.plan import Request, parse_mixture, plan
+        from suite.mixtures import parse_mixture
+        from suite.plan import Request, plan
         from suite.spec import SuiteError
 
         if init not in ("pretrained", "random"):

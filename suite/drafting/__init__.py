@@ -1,7 +1,7 @@
 """Data -> a first task file: its kind, columns and splits guessed from some of its rows.
 
     draft = drafting.draft("reviews.csv", name=None, kind=None)
-    path = drafting.write(draft, None)      # reviews.yaml, and here reviews-train.csv and reviews-test.csv
+    path = drafting.write(draft, None)      # reviews.yaml
 
 What is guessed is told in `draft.notes`. The file passes `suite validate` as it is, if the rows do.
 """
@@ -9,29 +9,55 @@ What is guessed is told in `draft.notes`. The file passes `suite validate` as it
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from suite import plugins
-from suite.drafting import _cutting, _guesses, _hub, _local, _parts, _telling
-from suite.drafting._plan import Plan
+from suite.drafting import _guesses, _hub, _local, _text
+from suite.drafting._columns import Column
+from suite.drafting._guesses import Guess
 from suite.spec import SuiteError, unknown
 
 MOST = 2000
 """So many rows of train are looked at."""
 
 FEW_ROWS = 100
+"""Of fewer rows a quarter is held out for validation: a tenth, each by its own hash, would now and then be none."""
+
+_USUAL = {"train": "train", "test": "test"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,95}")
+_NAME_FORM = "expected small letters, digits, '.', '_' and '-', as in"
+
+Source = _local.Local | _hub.Remote
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A task file's text as it would be in the current folder, its name there, and what was guessed."""
+    """A task file's fields but for where the data lie, and what was guessed."""
 
-    text: str
-    file_name: str
+    fields: dict[str, Any]
+    source: Source
     notes: tuple[str, ...]
-    plan: Plan = field(repr=False)
+    is_named: bool
+
+    @property
+    def file_name(self) -> str:
+        """The file's name, which is the task's."""
+        return f"{self.fields['name']}.yaml"
+
+    @property
+    def text(self) -> str:
+        """The task file as it would be in the current folder."""
+        return self.text_at(Path(self.file_name))
+
+    def text_at(self, path: Path) -> str:
+        """Return the task file as it is at a path."""
+        splits = self.fields["splits"]
+        used = [split for split in splits.values() if isinstance(split, str)]
+        own = {"name": path.stem, "dataset": self.source.dataset(used, path.resolve().parent)}
+        return _text.render(self.fields | own | {"splits": {} if splits == _USUAL else splits})
 
 
 def draft(source: str, name: str | None, kind: str | None) -> Draft:
@@ -40,88 +66,119 @@ def draft(source: str, name: str | None, kind: str | None) -> Draft:
     Raises:
         SuiteError: there is no such data, or no task can be made out in it.
     """
-    _check_words(name, kind)
+    if name is not None and not _NAME.fullmatch(name):
+        raise SuiteError(f"'{name}' is no task name; {_NAME_FORM} my-task.")
+    if kind is not None and kind not in plugins.names("kinds"):
+        raise unknown("task kind", kind, plugins.names("kinds"))
     found = _find(source)
-    sample = found.sample("train", MOST)
-    guess = _guesses.guess(sample.columns, kind)
+    columns = found.columns("train", MOST)
+    guess = _guesses.guess(columns, kind)
     if guess is None:
-        raise _telling.no_guess(found, sample, kind)
-    _telling.check_header(found, sample, guess)
-    parts, told = _parts.choose(found, guess)
-    labels, hints = _telling.labels(found, guess, sample), _telling.hints(guess, sample)
-    is_small = sample.rows.num_rows < FEW_ROWS
-    plan = Plan(name or _slug(found.name), name is not None, found, guess, parts, labels, hints, is_small)
-    notes = (*_telling.guessed(guess, sample), *told, *_telling.left_to_do(plan))
-    return Draft(plan.text(Path.cwd()), f"{plan.name}.yaml", notes, plan)
+        raise _text.no_guess(found.title, columns, kind, found.hint)
+    if isinstance(found, _local.Local) and found.builder == "csv":
+        _text.check_header(found.title, columns, guess)
+    rows = max(len(column.cells) + column.missing for column in columns)
+    splits, told = _splits(found, guess, 0.25 if rows < FEW_ROWS else 0.1)
+    fields = {
+        "name": name or _slug(found.name),
+        "version": 1,
+        "kind": guess.kind,
+        "dataset": {},
+        "splits": splits,
+        "columns": {
+            ours: theirs if isinstance(theirs, str) else list(theirs) for ours, theirs in guess.columns.items()
+        },
+        "labels": _labels(found, guess, columns),
+        "main": guess.main,
+    }
+    notes = (*_text.guessed(guess, columns, rows), *told, *found.notes, "to be filled in: what stands in comments")
+    return Draft(fields, found, notes, name is not None)
 
 
 def write(draft: Draft, path: Path | None) -> Path:
-    """Write a draft to a file that is not there yet, and beside it the rows that had to be cut or written again.
+    """Write a draft to a file that is not there yet.
 
     Args:
         draft: what `draft` gave.
         path: the task file, a folder for it, or None for its own name in the current folder.
 
     Raises:
-        SuiteError: one of the files exists, cannot be written, or has a name that no task can have.
+        SuiteError: the file exists, cannot be written, or has a name that no task can have.
     """
-    path = _target(draft, path)
-    plan = replace(draft.plan, name=path.stem)
-    tables = {part: path.parent / name for part, name in plan.tables().items()}
-    for file in (path, *tables.values()):
-        if file.exists():
-            raise SuiteError(f"{file} exists already and is left as it is; name another task file with -o.")
+    path = Path(draft.file_name) if path is None else path
+    path = path / draft.file_name if path.is_dir() else path
+    if path.suffix not in (".yaml", ".yml"):
+        raise SuiteError(f"{path}: a task file's name ends with .yaml.")
+    if not _NAME.fullmatch(path.stem):
+        raise SuiteError(f"{path}: the file's name is the task's; {_NAME_FORM} {_slug(path.stem)}.yaml.")
+    if draft.is_named and path.stem != draft.fields["name"]:
+        raise SuiteError(f"{path}: the file's name is the task's, and --name says '{draft.fields['name']}'; drop one.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for part, rows in plan.rows() if tables else ():
-            _cutting.write_rows(rows, tables[part])
         with path.open("x", encoding="utf-8") as stream:
-            stream.write(plan.text(path.parent.resolve()))
+            stream.write(draft.text_at(path))
+    except FileExistsError:
+        raise SuiteError(f"{path} exists already and is left as it is; name another task file with -o.") from None
     except OSError as error:
         raise SuiteError(f"Cannot write {error.filename or path}: {error.strerror}.") from None
     return path
 
 
-def _check_words(name: str | None, kind: str | None) -> None:
-    if name is not None and not _NAME.fullmatch(name):
-        raise SuiteError(f"'{name}' is no task name; expected small letters, digits, '.', '_' and '-', as in my-task.")
-    if kind is not None and kind not in plugins.names("kinds"):
-        raise unknown("task kind", kind, plugins.names("kinds"))
-    if kind is not None and kind not in _guesses.KINDS:
-        raise SuiteError(f"No task of kind {kind} can be drafted; known: {', '.join(sorted(_guesses.KINDS))}.")
-
-
-def _find(word: str) -> _local.Local | _hub.Remote:
+def _find(word: str) -> Source:
     path = Path(word).expanduser()
-    if _exists(path):
-        return _local.find(path)
+    try:
+        if path.exists():
+            return _local.find(path)
+    except (OSError, ValueError):  # a name that no file can have
+        pass
     if path.suffix.lower() in _local.BUILDERS or word.startswith((".", "/", "~")) or "\\" in word:
         raise SuiteError(f"There is no file or folder '{word}'.")
     return _hub.find(word)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
 
 
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")[:80] or "task"
 
 
-def _target(draft: Draft, path: Path | None) -> Path:
-    """Return the task file to write; its name is the task's."""
-    path = Path(draft.file_name) if path is None else path
-    path = path / draft.file_name if path.is_dir() else path
-    if path.suffix not in (".yaml", ".yml"):
-        raise SuiteError(f"{path}: a task file's name ends with .yaml.")
-    if not _NAME.fullmatch(path.stem):
-        raise SuiteError(
-            f"{path}: the file's name is the task's; expected small letters, digits, '.', '_' and '-', as in "
-            f"{_slug(path.stem)}.yaml."
-        )
-    if draft.plan.is_named and path.stem != draft.plan.name:
-        raise SuiteError(f"{path}: the file's name is the task's, and --name says '{draft.plan.name}'; leave one out.")
-    return path
+def _splits(source: Source, guess: Guess, share: float) -> tuple[dict[str, Any], list[str]]:
+    """Return the field `splits`, and what there is to say about it: a split without labels tests nothing."""
+    others = [part for part in ("validation", "test") if part in source.splits]
+    usable = [part for part in others if _has_labels(source, part, guess)]
+    notes = [f"the rows of the {part} split have no labels: it is not used" for part in others if part not in usable]
+    train = source.splits["train"]
+    splits: dict[str, Any] = {"train": train}
+    if len(usable) == 2:
+        splits["validation"] = source.splits["validation"]
+    elif share > 0.1 or train != "train":
+        splits["validation"] = {"from": train, "fraction": share, "seed": 0}
+    if usable:
+        splits["test"] = source.splits[usable[-1]]
+    else:
+        splits["test"] = {"from": train, "fraction": 0.2, "seed": 0}
+        notes.append("there is no test split: a fifth of train, taken out by the hash of each row, is the test")
+    if usable == ["validation"]:
+        notes.append("the validation split is the test, and validation is carved out of train")
+    return splits, notes
+
+
+def _has_labels(source: Source, part: str, guess: Guess) -> bool:
+    targets = (guess.columns.get(name) for name in ("label", "labels", "tags", "answers", "score"))
+    target = next(target for target in targets if target)
+    first = target if isinstance(target, str) else target[0]
+    found = [column for column in source.columns(part, 200) if column.name == first]
+    return bool(found) and not found[0].is_hidden
+
+
+def _labels(source: Source, guess: Guess, columns: Sequence[Column]) -> list[str]:
+    """Return the classes to declare: a few that all rows of a file have, and that it does not declare itself.
+
+    Were they left out, a class that only test rows have would be unknown.
+    """
+    label = next((column for column in columns if column.name == guess.columns.get("label")), None)
+    if guess.kind == "multiple_choice" or label is None or label.form == "classes" or "." in label.name:
+        return list(guess.labels or ())
+    if not isinstance(source, _local.Local):
+        return []
+    names = {label.shown(value) for value in source.values(label.name)}
+    order = sorted(names, key=lambda name: (not name.isdecimal(), len(name) * name.isdecimal(), name))
+    return order if len(order) <= _guesses.FEW else []

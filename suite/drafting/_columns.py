@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
+
 @dataclass(frozen=True)
 class Column:
     """One column: its name or dotted path, what its cells are, those that are there and how many are not.

@@ -8,7 +8,7 @@ asked for, so that less will do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from suite.drafting import _names
 from suite.drafting._columns import Column
@@ -16,9 +16,11 @@ from suite.drafting._names import best, is_beside, is_like, pair, place
 
 FEW = 30
 LETTERS = "ABCDEFGHIJ"
+LISTS = ("lists of texts", "lists of classes", "lists of whole numbers")
 
 Theirs = str | tuple[str, ...]
 Columns = Sequence[Column]
+Named = dict[str, Theirs]
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Guess:
     """A kind, its columns, and the classes and the main metric where the kind's own would not do."""
 
     kind: str
-    columns: dict[str, Theirs]
-    labels: tuple[str, ...] | None = None
+    columns: Named
+    labels: tuple[str, ...] = ()
     main: str | None = None
 
     @property
@@ -41,20 +43,30 @@ def guess(columns: Columns, kind: str | None) -> Guess | None:
     for name, find in KINDS.items():
         found = find(columns, kind is not None) if kind in (None, name) else None
         if found:
-            return replace(found, columns=found.columns | _group(found, columns))
+            group = _group(Guess(name, found), columns)
+            return Guess(name, found | group, _choice_names(found, columns), _main(found, columns))
     return None
 
 
-def _group(found: Guess, columns: Columns) -> dict[str, Theirs]:
+def _group(found: Guess, columns: Columns) -> Named:
     """Return the column that says which rows belong together: one of such a name, or contexts that questions share."""
-    is_about_texts = found.kind == "question_answering"
-    groups = _names.GROUPS if is_about_texts else _names.GROUPS[:-1]
+    groups = _names.GROUPS if "context" in found.columns else _names.GROUPS[:-1]
     for column in best(columns, groups):
         repeats = len(column.values) * 2 <= len(column.cells)
         if column.plain in groups and repeats and column.name not in found.names and not column.missing:
             return {"group": column.name}
-    contexts = [column for column in columns if is_about_texts and column.name == found.columns["context"]]
-    return {"group": column.name for column in contexts if len(column.values) < len(column.cells)}
+    context = next((column for column in columns if column.name == found.columns.get("context")), None)
+    return {"group": context.name} if context and len(context.values) < len(context.cells) else {}
+
+
+def _main(found: Named, columns: Columns) -> str | None:
+    """Return the metric for tags that do not mark where entities begin and go on, as O, B-TYPE and I-TYPE do."""
+    for column in columns:
+        if column.name == found.get("tags"):
+            tags = column.classes or column.values
+            marked = [tag for tag in tags if tag[:2] in ("B-", "I-") and len(tag) > 2]
+            return None if marked and all(tag == "O" or tag in marked for tag in tags) else "accuracy"
+    return None
 
 
 # -- columns by what they hold and are called --------------------------------------------------------------------------
@@ -76,8 +88,11 @@ def _texts(columns: Columns) -> list[Column]:
 
 def _classes(columns: Columns) -> list[Column]:
     """Return the columns that could be a row's one class, the likeliest first."""
-    found = [column for column in _of(columns, "classes", "texts", "whole numbers", "true or false", "numbers") if _is_class(column)]
-    return sorted(found, key=lambda column: (place(column, _names.LABELS), column.form != "classes", len(column.values)))
+    found = _of(columns, "classes", "texts", "whole numbers", "true or false", "numbers")
+    found = [column for column in found if _is_class(column)]
+    return sorted(
+        found, key=lambda column: (place(column, _names.LABELS), column.form != "classes", len(column.values))
+    )
 
 
 def _is_class(column: Column) -> bool:
@@ -101,16 +116,16 @@ def _several_classes(columns: Columns, forced: bool) -> Theirs | None:
     """Return the column of lists, or the columns of 0 and 1, that say which classes a row has."""
     if _has_sure_class(columns) and not forced:
         return None
-    lists = best(_of(columns, "lists of texts", "lists of classes", "lists of whole numbers"), _names.SEVERAL_LABELS)
-    lists = [column for column in lists if column.plain not in _names.TOKENS]
-    if lists and (is_like(lists[0], _names.SEVERAL_LABELS) or forced or not _classes(columns)):
-        return lists[0].name
+    lists = [column for column in _of(columns, *LISTS) if column.plain not in _names.TOKENS]
+    for column in best(lists, _names.SEVERAL_LABELS)[:1]:
+        if forced or is_like(column, _names.SEVERAL_LABELS) or not _classes(columns):
+            return column.name
     flags = [column for column in _of(columns, "whole numbers", "true or false") if not is_beside(column)]
     named = tuple(column.name for column in flags if column.form == "true or false" or column.values <= {"0", "1"})
     return named if len(named) > 1 else None
 
 
-def _read(texts: list[Column]) -> dict[str, Theirs]:
+def _read(texts: list[Column]) -> Named:
     """Return which texts are read, one or a pair."""
     return dict(zip(("text", "text_pair"), (column.name for column in pair(texts) or texts[:1]), strict=False))
 
@@ -118,28 +133,23 @@ def _read(texts: list[Column]) -> dict[str, Theirs]:
 # -- kinds -------------------------------------------------------------------------------------------------------------
 
 
-def _question_answering(columns: Columns, forced: bool) -> Guess | None:
+def _question_answering(columns: Columns, forced: bool) -> Named | None:
     answers, texts = _of(columns, "answers with their places"), _of(columns, "texts")
+    texts = [column for column in texts if not is_beside(column)] or texts
     if not answers or len(texts) < 2:
         return None
-    texts = [column for column in texts if not is_beside(column)] or texts
     question = min(texts, key=lambda column: (place(column, _names.QUESTIONS), column.length))
-    rest = _without(texts, question)
-    if not rest:
-        return None
-    context = min(rest, key=lambda column: (place(column, _names.CONTEXTS), -column.length))
-    named: dict[str, Theirs] = {"question": question.name, "context": context.name, "answers": answers[0].name}
-    return Guess("question_answering", named)
+    context = min(_without(texts, question), key=lambda column: (place(column, _names.CONTEXTS), -column.length))
+    return {"question": question.name, "context": context.name, "answers": answers[0].name}
 
 
-def _multiple_choice(columns: Columns, forced: bool) -> Guess | None:
+def _multiple_choice(columns: Columns, forced: bool) -> Named | None:
     for choices, named, count in _choices(columns, forced):
         others = _without(columns, *choices)
         for label in best(_of(others, "classes", "whole numbers", "texts"), _names.RIGHT):
             texts = _texts(_without(others, label))
-            if is_like(label, _names.RIGHT) and texts and _are_places(label, count):
-                parts = _stem(texts) | {"choices": named, "label": label.name}
-                return Guess("multiple_choice", parts, _place_names(label, count))
+            if is_like(label, _names.RIGHT) and texts and _places(label, count):
+                return _stem(texts) | {"choices": named, "label": label.name}
     return None
 
 
@@ -147,31 +157,33 @@ def _choices(columns: Columns, forced: bool) -> Iterator[tuple[list[Column], The
     """Yield what could be the choices: the columns, how a task file names them, and how many choices there are."""
     for column in best(_of(columns, "lists of texts"), _names.CHOICES):
         fewest, most = min(column.lengths), max(column.lengths)
-        likely = forced or is_like(column, _names.CHOICES) or fewest == most
-        if likely and fewest > 1 and most <= len(LETTERS):
+        if 1 < fewest and most <= len(LETTERS) and (forced or is_like(column, _names.CHOICES) or fewest == most):
             yield [column], column.name, most
     row = _names.series(_of(columns, "texts"))
     if row:
         yield row, tuple(column.name for column in row), len(row)
 
 
-def _are_places(column: Column, count: int) -> bool:
-    """Return whether a column's values can be places among so many choices: 0 or 1 and on, or letters."""
+def _places(column: Column, count: int) -> Sequence[str]:
+    """Return what a column calls the places of so many choices, nothing if its values are no places."""
     if column.form == "classes":
-        return len(column.classes or ()) == count
-    return column.values <= {str(place) for place in range(count)} or _place_names(column, count) is not None
+        return column.classes if column.classes and len(column.classes) == count else ()
+    digits, letters = [str(place) for place in range(count + 1)], LETTERS[:count]
+    runs = (digits[1:], digits[:-1], letters, letters.lower())
+    return next((tuple(names) for names in runs if column.values <= set(names)), ())
 
 
-def _place_names(column: Column, count: int) -> tuple[str, ...] | None:
-    """Return the labels to declare, None where places count from 0 or the data set names its classes."""
-    letters = LETTERS[:count]
-    if column.form == "classes":
-        return None
-    runs = (tuple(str(place + 1) for place in range(count)), tuple(letters), tuple(letters.lower()))
-    return next((names for names in runs if column.values <= set(names)), None)
+def _choice_names(found: Named, columns: Columns) -> tuple[str, ...]:
+    """Return the labels to declare, none where places count from 0 or the data set names its classes."""
+    by_name = {column.name: column for column in columns}
+    choices = found.get("choices", ())
+    count = max(by_name[choices].lengths) if isinstance(choices, str) else len(choices)
+    label = by_name.get(str(found.get("label")))
+    names = _places(label, count) if label and count and label.form != "classes" else ()
+    return () if "0" in names else tuple(names)
 
 
-def _stem(texts: list[Column]) -> dict[str, Theirs]:
+def _stem(texts: list[Column]) -> Named:
     """Return what is read before the choices: a question, the passage before it, the beginning that a choice ends."""
     named = {column.plain: column.name for column in texts}
     if "sent1" in named and "sent2" in named:
@@ -184,48 +196,37 @@ def _stem(texts: list[Column]) -> dict[str, Theirs]:
     return {"text": best(texts, _names.STEMS)[0].name}
 
 
-def _token_classification(columns: Columns, forced: bool) -> Guess | None:
+def _token_classification(columns: Columns, forced: bool) -> Named | None:
     for words in best(_of(columns, "lists of texts"), _names.TOKENS):
-        lists = _without(_of(columns, "lists of texts", "lists of classes", "lists of whole numbers"), words)
-        lists = [column for column in lists if column.lengths == words.lengths and column.plain not in _names.TOKENS]
-        likely = sorted(lists, key=lambda column: (place(column, _names.TAGS), len(column.values)))
+        lists = [column for column in _of(columns, *LISTS) if column.plain not in _names.TOKENS]
+        beside = [column for column in _without(lists, words) if column.lengths == words.lengths]
+        likely = sorted(beside, key=lambda column: (place(column, _names.TAGS), len(column.values)))
         if likely and max(words.lengths) > 1 and len(likely[0].values) <= len(words.values):
-            main = None if _are_entities(likely[0].classes or likely[0].values) else "accuracy"
-            return Guess("token_classification", {"tokens": words.name, "tags": likely[0].name}, main=main)
+            return {"tokens": words.name, "tags": likely[0].name}
     return None
 
 
-def _are_entities(tags: Sequence[str] | frozenset[str]) -> bool:
-    """Return whether tags mark where entities begin and go on: O, B-TYPE, I-TYPE."""
-    marked = [tag for tag in tags if tag[:2] in ("B-", "I-") and len(tag) > 2]
-    return bool(marked) and all(tag == "O" or tag in marked for tag in tags)
-
-
-def _image_multi_label_classification(columns: Columns, forced: bool) -> Guess | None:
+def _image_multi_label_classification(columns: Columns, forced: bool) -> Named | None:
     images, labels = best(_of(columns, "images"), _names.IMAGES), _several_classes(columns, forced)
-    named = {"image": images[0].name, "labels": labels} if images and labels else None
-    return Guess("image_multi_label_classification", named) if named else None
+    return {"image": images[0].name, "labels": labels} if images and labels else None
 
 
-def _image_classification(columns: Columns, forced: bool) -> Guess | None:
+def _image_classification(columns: Columns, forced: bool) -> Named | None:
     images, classes = best(_of(columns, "images"), _names.IMAGES), _classes(columns)
-    named: dict[str, Theirs] = {"image": images[0].name, "label": classes[0].name} if images and classes else {}
-    return Guess("image_classification", named) if named else None
+    return {"image": images[0].name, "label": classes[0].name} if images and classes else None
 
 
-def _multi_label_classification(columns: Columns, forced: bool) -> Guess | None:
+def _multi_label_classification(columns: Columns, forced: bool) -> Named | None:
     texts, labels = _texts(columns), _several_classes(columns, forced)
-    return Guess("multi_label_classification", _read(texts) | {"labels": labels}) if texts and labels else None
+    return _read(texts) | {"labels": labels} if texts and labels else None
 
 
-def _text_similarity(columns: Columns, forced: bool) -> Guess | None:
+def _text_similarity(columns: Columns, forced: bool) -> Named | None:
     scores, texts = best(_scores(columns, forced), _names.SCORES), _texts(columns)
-    if _has_sure_class(_without(columns, *scores)) and not forced:
-        return None
     both = pair(texts) or (texts if len(texts) == 2 else [])
-    if not scores or not both:
+    if not scores or not both or (_has_sure_class(_without(columns, *scores)) and not forced):
         return None
-    return Guess("text_similarity", {"text": both[0].name, "text_pair": both[1].name, "score": scores[0].name})
+    return {"text": both[0].name, "text_pair": both[1].name, "score": scores[0].name}
 
 
 def _scores(columns: Columns, forced: bool) -> list[Column]:
@@ -235,16 +236,16 @@ def _scores(columns: Columns, forced: bool) -> list[Column]:
     return [column for column in _of(columns, "numbers") if not is_beside(column)] + (wholes if forced else likely)
 
 
-def _text_classification(columns: Columns, forced: bool) -> Guess | None:
+def _text_classification(columns: Columns, forced: bool) -> Named | None:
     for label in _classes(columns):
         texts = _texts(_without(columns, label))
         texts = [column for column in texts if column.plain in _names.TEXTS or not _is_class(column)] or texts
         if texts:
-            return Guess("text_classification", _read(texts) | {"label": label.name})
+            return _read(texts) | {"label": label.name}
     return None
 
 
-KINDS: dict[str, Callable[[Columns, bool], Guess | None]] = {
+KINDS: dict[str, Callable[[Columns, bool], Named | None]] = {
     "question_answering": _question_answering,
     "multiple_choice": _multiple_choice,
     "token_classification": _token_classification,

@@ -16,16 +16,8 @@ from suite.spec import SuiteError
 if TYPE_CHECKING:
     from datasets import Dataset
 
-BUILDERS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".tab": "csv",
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-}
+BUILDERS = dict.fromkeys((".csv", ".tsv", ".tab"), "csv") | dict.fromkeys((".json", ".jsonl", ".ndjson"), "json")
+BUILDERS |= {".parquet": "parquet", ".arrow": "arrow"}
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _NO_ROWS = ("dataset_info.json", "dataset_dict.json", "dataset_infos.json", "state.json", "package.json")
@@ -40,21 +32,19 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Local:
-    """Files by the part that their names say they play, and the patterns by which a task file names them."""
+    """Files by the part that their names say they play: each a path and '', or a folder and a pattern below it."""
 
     title: str
     name: str
     builder: str
-    parts: dict[str, list[Path]]
-    patterns: dict[str, list[str]]
+    files: dict[str, list[tuple[Path, str]]]
     notes: tuple[str, ...] = ()
     hint: str = ""
-    license: None = None
 
     @property
     def splits(self) -> dict[str, str]:
         """Which split plays which part."""
-        return {part: part for part in self.parts}
+        return {part: part for part in self.files}
 
     def columns(self, part: str, most: int) -> list[Column]:
         """Return the columns of evenly spaced rows of a part, since files are often sorted by label."""
@@ -71,13 +61,12 @@ class Local:
 
     def dataset(self, splits: Iterable[str], folder: Path) -> dict[str, Any]:
         """Return what the field `dataset` says in a task file of that folder."""
-        named = {
-            split: [Path(os.path.relpath(name, folder)).as_posix() for name in self.patterns[split]] for split in splits
-        }
-        return {
-            "path": self.builder,
-            "data_files": {split: names if names[1:] else names[0] for split, names in named.items()},
-        }
+        named: dict[str, str | list[str]] = {}
+        for split in splits:
+            bases = [(os.path.relpath(base, folder), pattern) for base, pattern in self.files[split]]
+            names = [Path(glob.escape(base) if pattern else base, pattern).as_posix() for base, pattern in bases]
+            named[split] = names[0] if len(names) == 1 else names
+        return {"path": self.builder, "data_files": named}
 
     def _rows(self, part: str) -> Dataset:
         """Return all rows of a part.
@@ -89,19 +78,23 @@ class Local:
 
         hush()
         together = self.builder == "imagefolder"  # a class is a folder of any part
-        files = {
-            name: [glob.escape(str(file)) for file in files]
-            for name, files in self.parts.items()
+        wanted = {
+            name: [glob.escape(str(file)) for base, pattern in files for file in _matches(base, pattern)]
+            for name, files in self.files.items()
             if together or name == part
         }
         try:
-            rows = datasets.load_dataset(self.builder, data_files=files)[part]
+            rows = datasets.load_dataset(self.builder, data_files=wanted)[part]
         except Exception as error:  # datasets raises dozens of types; each becomes one sentence
-            raise SuiteError(f"Cannot read {self.parts[part][0]}: {reason(error)}.") from error
+            raise SuiteError(f"Cannot read {self.files[part][0][0]}: {reason(error)}.") from error
         if len(rows) < 2:
             remedy = "; expected one object a line, or one list of objects." if self.builder == "json" else "."
-            raise SuiteError(f"{self.parts[part][0]} has {len(rows)} row, and a task needs more{remedy}")
+            raise SuiteError(f"{self.files[part][0][0]} has {len(rows)} row, and a task needs more{remedy}")
         return rows
+
+
+def _matches(base: Path, pattern: str) -> list[Path]:
+    return sorted(base.glob(pattern)) if pattern else [base]
 
 
 def hush() -> None:
@@ -119,9 +112,7 @@ def reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    if "corresponds to no data" in text or "the first 0 values" in text:
-        return "it holds no rows"
-    return text[:300]
+    return "it holds no rows" if "corresponds to no data" in text or "the first 0 values" in text else text[:300]
 
 
 def part_of(words: Iterable[str]) -> str | None:
@@ -149,13 +140,13 @@ def _file(path: Path) -> Local:
         raise SuiteError(f"{path} is one image; name the folder that has the classes' folders in it.")
     if path.suffix.lower() not in BUILDERS:
         raise SuiteError(f"{path}: its name ends with none of {', '.join(BUILDERS)}; save the rows as one of these.")
-    bare = _bare(path)
-    parts = {part_of(words_of(path.stem)) or "": [path]}
+    bare, own = _bare(path), part_of(words_of(path.stem))
+    parts = {own: [path]}
     for other in sorted(path.parent.glob(f"*{path.suffix}")):
-        part = part_of(words_of(other.stem))
-        if part and "" not in parts and _bare(other) == bare:
-            parts.setdefault(part, [other])
-    return _tables(str(path), " ".join(bare) or path.parent.name, parts if "train" in parts else {"train": [path]})
+        if own and _bare(other) == bare:
+            parts.setdefault(part_of(words_of(other.stem)), [other])
+    tables = {part: files for part, files in parts.items() if part} if "train" in parts else {"train": [path]}
+    return _tables(str(path), " ".join(bare) or path.parent.name, tables)
 
 
 def _bare(path: Path) -> list[str]:
@@ -164,25 +155,25 @@ def _bare(path: Path) -> list[str]:
 
 
 def _folder(folder: Path) -> Local:
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    below = [file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
-    tables = [file for file in below if file.suffix.lower() in BUILDERS and file.name not in (*METADATA, *_NO_ROWS)]
-    images = [file for file in files if file.suffix.lower() in PICTURES]
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+    seen = [file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+    tables = [file for file in seen if file.suffix.lower() in BUILDERS and file.name not in (*METADATA, *_NO_ROWS)]
+    images = [file for file in seen if file.suffix.lower() in PICTURES]
     if len(images) > 10 * len(tables):
-        return _images(folder, [file for file in files if file in images or file.name in METADATA])
-    if not tables:
-        raise SuiteError(
-            f"{folder} has no data; expected tables ({', '.join(BUILDERS)}) named by split, such as train.csv "
-            "and test.csv, or images in folders named by class, such as train/maple/1.png."
-        )
+        return _images(folder, [*images, *(file for file in seen if file.name in METADATA)])
     kinds: dict[str, dict[str, list[Path]]] = {}
     for file in tables:
         part = part_of(words_of(str(file.relative_to(folder).with_suffix("")))) or ""
         kinds.setdefault(BUILDERS[file.suffix.lower()], {}).setdefault(part, []).append(file)
+    if not kinds:
+        raise SuiteError(
+            f"{folder} has no data; expected tables ({', '.join(BUILDERS)}) named by split, such as train.csv "
+            "and test.csv, or images in folders named by class, such as train/maple/1.png."
+        )
     parts = max(kinds.values(), key=lambda parts: ("train" in parts, len(parts)))
     plain = parts.pop("", [])
-    listed = ", ".join(str(file.relative_to(folder)) for file in tables[:6]) + (", ..." if len(tables) > 6 else "")
     if "train" not in parts and len(plain) != 1:
+        listed = ", ".join(str(file.relative_to(folder)) for file in tables[:6]) + (", ..." if len(tables) > 6 else "")
         raise SuiteError(
             f"{folder}: it cannot be told which file is which split ({listed}); "
             "name them train and test, such as train.csv and test.csv, or name one file."
@@ -194,19 +185,16 @@ def _folder(folder: Path) -> Local:
 def _tables(title: str, name: str, parts: dict[str, list[Path]], among: Sequence[Path] = ()) -> Local:
     """Return tables by part; those `among` which they were found and that play none are told."""
     used = [file for files in parts.values() for file in files]
-    builder = BUILDERS[parts["train"][0].suffix.lower()]
+    builder = BUILDERS[used[0].suffix.lower()]
     for file in used if builder in ("csv", "json") else ():
-        _check_text(file)
-    left = [file.name for file in among if file not in used]
-    notes = (
-        [f"not used, since their names say no split or their type is another: {', '.join(left[:6])}"] if left else []
-    )
-    patterns = {part: [str(file) for file in files] for part, files in parts.items()}
-    return Local(title, name, builder, parts, patterns, tuple(notes))
+        _check_text(file, builder == "csv")
+    left = ", ".join(file.name for file in among if file not in used)
+    notes = (f"not used, since their names say no split or their type is another: {left[:300]}",) if left else ()
+    return Local(title, name, builder, {part: [(file, "") for file in files] for part, files in parts.items()}, notes)
 
 
-def _check_text(path: Path) -> None:
-    """Refuse what is empty or no text, line by line: readers of tables find it late or never.
+def _check_text(path: Path, is_csv: bool) -> None:
+    """Refuse what is no text, line by line since readers of tables find it late or never; and other signs than commas.
 
     Raises:
         SuiteError: it is so, or cannot be read.
@@ -215,10 +203,8 @@ def _check_text(path: Path) -> None:
     try:
         with path.open("rb") as stream:
             for number, line in enumerate(stream, 1):
-                if b"\0" in line:
-                    raise SuiteError(f"{path}:{number}: this is no text, it has bytes of zero; expected UTF-8.")
                 text = line.decode("utf-8")
-                if number == 1 and BUILDERS[path.suffix.lower()] == "csv":
+                if number == 1 and is_csv:
                     _check_commas(path, text)
     except UnicodeDecodeError:
         raise SuiteError(f"{path}:{number}: this is no text in UTF-8; save the file as UTF-8 first.") from None
@@ -229,34 +215,25 @@ def _check_text(path: Path) -> None:
 
 
 def _check_commas(path: Path, header: str) -> None:
-    """Refuse columns that something else than commas sets apart: no builder of a task file takes it.
-
-    Raises:
-        SuiteError: they are.
-    """
     sign = max(",;\t|", key=re.sub(r'"[^"]*"', "", header).count)
     if sign != ",":
-        other = path.with_name(f"{path.stem}.csv" if path.suffix != ".csv" else f"{path.stem}-commas.csv")
+        other = f"{path.stem}.csv" if path.suffix != ".csv" else f"{path.stem}-commas.csv"
         raise SuiteError(
-            f"{path}: its columns are set apart by {sign!r}, expected commas; write it again with "
-            f"pandas.read_csv({path.name!r}, sep={sign!r}).to_csv({other.name!r}, index=False)."
+            f"{path}: its columns are set apart by {sign!r}, expected commas; write it again: "
+            f"pandas.read_csv({path.name!r}, sep={sign!r}).to_csv({other!r}, index=False)"
         )
 
 
 def _images(folder: Path, files: Sequence[Path]) -> Local:
     """Return images by the part that the first folder says, all as train where none does."""
-    parts: dict[str, list[Path]] = {}
-    patterns: dict[str, set[str]] = {}
-    tops = {file: file.relative_to(folder).parts[0] for file in files}
-    is_split = any(part_of([top.lower()]) == "train" for top in tops.values())
-    for file, top in tops.items():
-        part = part_of([top.lower()]) if is_split else "train"
-        if part:
-            root = glob.escape(str(folder / top if is_split else folder))
-            parts.setdefault(part, []).append(file)
-            patterns.setdefault(part, set()).add(
-                f"{root}/**/{file.name if file.name in METADATA else f'*{file.suffix}'}"
-            )
+    parts: dict[str, set[tuple[Path, str]]] = {}
+    for file in files:
+        first = file.relative_to(folder).parts[0]
+        part = part_of([first.lower()]) or ""
+        pattern = f"**/{file.name}" if file.name in METADATA else f"**/*{file.suffix}"
+        parts.setdefault(part, set()).add((folder / first if part else folder, pattern))
+    if "train" not in parts:
+        parts = {"train": {(folder, pattern) for patterns in parts.values() for _, pattern in patterns}}
+    named = {part: sorted(patterns) for part, patterns in parts.items() if part}
     hint = "In a folder of images, a class is a folder: train/maple/1.png, train/oak/7.png, test/maple/3.png."
-    sorted_ = {part: sorted(names) for part, names in patterns.items()}
-    return Local(str(folder), folder.name, "imagefolder", parts, sorted_, hint=hint)
+    return Local(str(folder), folder.name, "imagefolder", named, hint=hint)

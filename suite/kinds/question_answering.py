@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from suite.data import Split, TaskData
     from suite.kinds._windows import Window
-    from suite.models import Outputs
+    from suite.outputs import Outputs
 
 CHUNK = 1000
 """So many rows are tokenised at once: the tokenizer's offsets are heavy until they are packed."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from suite.data import Prepared, Split, TaskData
-    from suite.models import Outputs
+    from suite.outputs import Outputs
 
 
 class TextSimilarity(Kind):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from suite.data import Split, TaskData
-    from suite.models import Outputs
+    from suite.outputs import Outputs
 
 ENTITIES = "entity_f1"
 OUTSIDE = "O"

@@ -17,7 +17,8 @@ from suite.spec import Modality, Protocol, RunSpec, SuiteError, unknown
 
 if TYPE_CHECKING:
     from suite.data import Prepared
-    from suite.models import Model, Outputs
+    from suite.models import Model
+    from suite.outputs import Outputs
 
 Settings = dict[str, JsonValue]
 

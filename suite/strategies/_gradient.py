@@ -12,7 +12,8 @@ from suite.strategies import Adapted, Job, Part, Settings, Stages
 if TYPE_CHECKING:
     from suite import training
     from suite.data import Prepared
-    from suite.models import Model, Outputs
+    from suite.models import Model
+    from suite.outputs import Outputs
     from suite.training import Fit
 
 
@@ -30,10 +31,11 @@ def check(name: str, settings: Settings, positive: tuple[str, ...] = ("learning_
 def train(job: Job, adapt: Callable[[Model], Model], freeze_batch_norm: bool) -> Adapted:
     """Train `adapt(job.build())` by the job's settings and protocol, on one stage after the other."""
     from suite import training
+    from suite.optimiser import Recipe
     from suite.spec import Mixture
 
     settings, told = job.spec.settings, len(job.parts) > 1
-    recipe = training.Recipe(
+    recipe = Recipe(
         learning_rate=float(settings["learning_rate"]),  # type: ignore[arg-type]  # plan checked the types
         head_multiplier=float(settings["head_multiplier"]),  # type: ignore[arg-type]
         freeze_batch_norm=freeze_batch_norm,

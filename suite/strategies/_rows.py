@@ -15,7 +15,7 @@ from suite.features import Reader, Words, words
 
 if TYPE_CHECKING:
     from suite.data import Prepared
-    from suite.models import Outputs
+    from suite.outputs import Outputs
     from suite.strategies import Job, Part
 
 TOGETHER = ("kfold", "bootstrap", "loo")

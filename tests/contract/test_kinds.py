@@ -17,7 +17,7 @@ from suite.data import Prepared, Split, TaskData
 from suite.environment import Machine
 from suite.hub import resolve
 from suite.kinds import Kind
-from suite.models import Outputs
+from suite.outputs import Outputs, map_batches
 from suite.spec import DatasetRef, RunSpec, SuiteError, TaskSpec
 from suite.store import Store
 from suite.verification import verify
@@ -294,7 +294,7 @@ def test_decode_takes_what_the_model_gives(kind: Kind, rows: Prepared, collate: 
         batch.pop("labels")
         return model(**batch)["logits"]
 
-    outputs = models.map_batches(model, logits, rows.items, rows.lengths, collate, kind.per_token)
+    outputs = map_batches(model, logits, rows.items, rows.lengths, collate, kind.per_token)
     shapes = [np.shape(out) for out in _outputs(kind, rows)]
     assert [np.shape(out) for out in outputs] == shapes
     predictions, scores = kind.decode(outputs, rows)

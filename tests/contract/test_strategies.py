@@ -16,7 +16,7 @@ from suite import evaluation, kinds, plugins, resampling, strategies
 from suite.data import Prepared
 from suite.environment import Machine
 from suite.kinds import Target
-from suite.models import Outputs
+from suite.outputs import Outputs
 from suite.plan import Request, plan
 from suite.spec import Protocol, RunSpec, SuiteError, canonical_json
 from suite.strategies import Adapted

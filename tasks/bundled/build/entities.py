@@ -92,10 +92,11 @@ class Names:
     def _at(self, words: Words) -> list[tuple[Words, str]]:
         """Return the names that the words begin with, the longest first; a plural counts."""
         found = []
-        for name, kind in self._by_first.get(words[0], []) + self._by_first.get(words[0].removesuffix("s"), []):
-            part = words[: len(name)]
-            if part == name or (part[:-1] == name[:-1] and part[-1] == name[-1] + "s"):
-                found.append((part, kind))
+        for first in {words[0], words[0].removesuffix("s")}:
+            for name, kind in self._by_first.get(first, ()):
+                part = words[: len(name)]
+                if part == name or (part[:-1] == name[:-1] and part[-1] == name[-1] + "s"):
+                    found.append((part, kind))
         return sorted(found, key=lambda item: (-len(item[0]), item[1] == ""))  # "Romans" is a book as well
 
     def tags(self, text: str) -> tuple[Words, list[str]] | None:
@@ -129,13 +130,13 @@ class Names:
 
 
 def _outer(found: list[tuple[Words, str]]) -> tuple[int, str] | None:
-    """Return the longest name's length and type, of a common word that holds a name the name's."""
+    """Return the longest name's length and type; of a common word built on a name, that name's."""
     name, kind = found[0]
-    if not kind and any(part.islower() and part not in PARTICLES for part in name):
-        inner = next((other for other in found[1:] if other[1]), (name, ""))
-        # "Russian roulette" begins with the name of a people; what "Krebs" is in "Krebs cycle" is open.
-        return (len(inner[0]), inner[1]) if inner[1] in ("", "NORP") else None
-    return len(name), kind
+    if kind == "TAX" or not any(part.islower() and part not in PARTICLES for part in name):
+        return len(name), kind
+    inner, inner_kind = next((other for other in found if len(other[0]) < len(name) and other[1]), (name, ""))
+    # "Han dynasty" and "Russian roulette" begin with a people; what "Krebs" is in "Krebs cycle" is open.
+    return (len(inner), inner_kind) if kind or inner_kind in ("", "NORP") else None
 
 
 def entities(parts: dict[str, list[Synset]], names: Names) -> Splits:

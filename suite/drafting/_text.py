@@ -1,0 +1,88 @@
+"""What a person reads of a guess: the task file, with comments where more has to be said, and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from suite import kinds
+from suite.drafting._columns import Column
+from suite.drafting._guesses import Guess, Theirs
+from suite.spec import SuiteError
+
+_HEAD = """\
+# A first draft, made by looking at some rows: read it line by line, then run suite validate.
+# All fields: docs/adding-a-task.md. The schema for an editor: suite validate --schema
+# description: what does a model have to tell here?
+"""
+_FILLED_IN = {
+    "license": "  # license: the terms that these rows come under, such as cc-by-4.0\n",
+    "source": "  # source: https://... where people read about them\n",
+}
+
+
+def render(head: Mapping[str, Any], dataset: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
+    """Return the text of a task file; fields that say nothing are left out."""
+    kind = kinds.get(head["kind"])
+    others = ", ".join(name for name in kind.metrics if name != kind.main)
+    comments = "".join(line for name, line in _FILLED_IN.items() if name not in dataset)
+    main = "" if fields["main"] else f"# main: {kind.main}   # or {others}\n"
+    said = {name: value for name, value in fields.items() if value}
+    return _HEAD + _yaml({**head, "dataset": dict(dataset)}) + comments + _yaml(said) + main
+
+
+def _yaml(value: Any) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=None, width=118, allow_unicode=True, sort_keys=False)
+    return text
+
+
+def no_guess(title: str, columns: Sequence[Column], kind: str | None) -> SuiteError:
+    """Return the error for columns that look like no kind, or not like the kind that was asked for."""
+    wanted = "no kind of task can be made out; expected texts or images to read, and a label to tell of each"
+    if kind:
+        wanted = f"nothing looks like what {kind} needs ({', '.join(kinds.get(kind).needs)})"
+    hint = " In a folder of images, a class is a folder: train/maple/1.png, train/oak/7.png, test/maple/3.png."
+    is_image = any(column.form == "images" for column in columns)
+    return SuiteError(f"{title}: {wanted}. It has: {_listed(columns)}.{hint if is_image else ''}")
+
+
+def no_header(title: str, columns: Sequence[Column]) -> SuiteError:
+    """Return the error for a CSV file that begins with a row, so that a column is called what one of its cells says."""
+    return SuiteError(
+        f"{title}: the first line reads like a row, not like names ({_listed(columns)}); "
+        "write the columns' names there, such as text,label."
+    )
+
+
+def guessed(guess: Guess, columns: Sequence[Column], rows: int) -> list[str]:
+    """Return what was guessed, which columns are not used, and what the others lack."""
+    named = ", ".join(f"{ours} is {_quoted(theirs)}" for ours, theirs in guess.columns.items())
+    left = [column for column in columns if column.name not in guess.names]
+    gaps = [column for column in columns if column.missing and column.name in guess.names]
+    return [
+        f"guessed from {rows:,} rows: {guess.kind}, where {named}",
+        *([f"columns that are not used: {_listed(left)}"] if left else []),
+        *(f"{column.missing:,} of these rows have nothing in {_quoted(column.name)}: drop them" for column in gaps),
+    ]
+
+
+def _quoted(theirs: Theirs) -> str:
+    return " + ".join(f"'{_one_line(name)}'" for name in ([theirs] if isinstance(theirs, str) else theirs))
+
+
+def _listed(columns: Sequence[Column]) -> str:
+    shown = ", ".join(f"{_one_line(column.name)} ({_holds(column)})" for column in columns[:12])
+    return shown + (f", and {len(columns) - 12} more" if len(columns) > 12 else "")
+
+
+def _holds(column: Column) -> str:
+    return column.form + (
+        ", no two alike" if column.form == "texts" and 1 < len(column.cells) == len(column.values) else ""
+    )
+
+
+def _one_line(text: str) -> str:
+    """Return a stranger's text as a sentence can hold it."""
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())[:80]
