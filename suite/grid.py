@@ -49,7 +49,7 @@ class Report:
         return [one.record for one in self.done]
 
     def to_pandas(self) -> Any:
-        """Return one row a record: checkpoint, task, strategy, seed, the metrics and the cost."""
+        """Return one row a record: checkpoint, task, strategy, seed, fold, the metrics and the cost."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -58,6 +58,9 @@ class Report:
                 "init": r.spec.checkpoint.init,
                 "task": r.task,
                 "strategy": r.spec.strategy,
+                "joint": len(r.spec.tasks) > 1,
+                "resample": r.spec.resample,
+                "fold": r.spec.fold,
                 "seed": r.spec.seed,
                 **r.metrics,
                 **r.cost,
@@ -184,7 +187,8 @@ def run(
         store: a folder or an fsspec URL.
         progress: called with each run's RunSpec and what it is doing.
         force: run again what is stored; the new record is kept beside the first.
-        **options: the other fields of Request (seeds, protocol, init, ...) and Place (engine, workers, ...).
+        **options: the other fields of Request (seeds, protocol, init, resample, joint, mixture, ...) and of Place
+            (engine, workers, ...).
 
     Raises:
         SuiteError: wrong words, files or data; nothing was run.

@@ -282,7 +282,7 @@ def _deal(
 
 
 def _carve(pool: _Pool, rows: Sequence[int], how: Cut) -> set[str]:
-    """Return the units that are held for validation: a tenth by hash, one if there can be, never the last of a class."""
+    """Return the units that are held for validation: a tenth by hash or just one, never the last of a class."""
     holds: dict[str, set[str]] = {}
     for i in rows:
         holds.setdefault(pool.units[i], set()).update((pool.strata[i],) if pool.strata else ())

@@ -128,6 +128,15 @@ def plain(n: int, classes: int = 2) -> list[Row]:
     return [{"text": f"row {i}", "label": f"c{i % classes}"} for i in range(n)]
 
 
+def groups_of(*labels: str) -> list[Row]:
+    """Return four rows a group, each group having the labels of one word's letters in turn."""
+    return [
+        {"text": f"{g} {i}", "label": word[i % len(word)], "group": f"g{g}"}
+        for g, word in enumerate(labels)
+        for i in range(4)
+    ]
+
+
 @st.composite
 def row_lists(draw: st.DrawFn, classes: bool = True) -> list[Row]:
     """Draw 24 to 60 different rows, of up to three classes of at least eight rows, some of them several times."""
@@ -309,6 +318,22 @@ def test_every_class_is_drawn() -> None:
         assert "rare" in made.train.columns["label"]
 
 
+@pytest.mark.parametrize("rows", [plain(4), plain(2, classes=1) + plain(3, classes=1)], ids=["four", "three"])
+def test_a_draw_that_leaves_nothing_to_test_or_validate_is_drawn_anew(rows: list[Row]) -> None:
+    """Two rows of a class are both drawn every other time."""
+    for fold in range(40):
+        (made,) = cut(TASK, table(rows * 3), Cut("bootstrap:40", fold, 0))
+        apart(made)
+
+
+def test_a_draw_of_groups_that_leaves_a_class_untrained_is_drawn_anew() -> None:
+    rows = table(groups_of("a", "a", "a", "a", "b"))
+    for fold in range(30):
+        (made,) = cut(TASK, rows, Cut("bootstrap:30", fold, 0))
+        apart(made)
+        assert set(made.train.columns["label"]) == {"a", "b"}
+
+
 # -- parts -------------------------------------------------------------------------------------------------------------
 
 
@@ -374,15 +399,6 @@ def test_pins_say_how_the_rows_were_cut_and_keep_what_was_pinned(word: str) -> N
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------
-
-
-def groups_of(*labels: str) -> list[Row]:
-    """Return four rows a group, each group having the labels of one word's letters in turn."""
-    return [
-        {"text": f"{g} {i}", "label": word[i % len(word)], "group": f"g{g}"}
-        for g, word in enumerate(labels)
-        for i in range(4)
-    ]
 
 
 @pytest.mark.parametrize(

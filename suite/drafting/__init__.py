@@ -8,8 +8,8 @@ What is guessed is told in `draft.notes`. The file passes `suite validate` as it
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ MOST = 2000
 FEW_ROWS = 100
 """Of fewer rows a quarter is held out for validation: a tenth, each by its own hash, would now and then be none."""
 
-_USUAL = {"train": "train", "test": "test"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,95}")
 _NAME_FORM = "expected small letters, digits, '.', '_' and '-', as in"
 
@@ -35,7 +34,7 @@ Source = _local.Local | _hub.Remote
 
 @dataclass(frozen=True)
 class Draft:
-    """A task file's fields but for where the data lie, and what was guessed."""
+    """A task file's fields but for where its data lie, and what was guessed."""
 
     fields: dict[str, Any]
     source: Source
@@ -54,10 +53,9 @@ class Draft:
 
     def text_at(self, path: Path) -> str:
         """Return the task file as it is at a path."""
-        splits = self.fields["splits"]
-        used = [split for split in splits.values() if isinstance(split, str)]
+        used = [split for split in self.fields["splits"].values() if isinstance(split, str)]
         own = {"name": path.stem, "dataset": self.source.dataset(used, path.resolve().parent)}
-        return _text.render(self.fields | own | {"splits": {} if splits == _USUAL else splits})
+        return _text.render(self.fields | own)
 
 
 def draft(source: str, name: str | None, kind: str | None) -> Draft:
@@ -74,24 +72,18 @@ def draft(source: str, name: str | None, kind: str | None) -> Draft:
     columns = found.columns("train", MOST)
     guess = _guesses.guess(columns, kind)
     if guess is None:
-        raise _text.no_guess(found.title, columns, kind, found.hint)
-    if isinstance(found, _local.Local) and found.builder == "csv":
-        _text.check_header(found.title, columns, guess)
+        raise _text.no_guess(found.title, columns, kind)
+    by_name = {column.name: column for column in columns}
+    if isinstance(found, _local.Local) and any(used in by_name[used].values for used in guess.names):
+        raise _text.no_header(found.title, columns)
     rows = max(len(column.cells) + column.missing for column in columns)
     splits, told = _splits(found, guess, 0.25 if rows < FEW_ROWS else 0.1)
-    fields = {
-        "name": name or _slug(found.name),
-        "version": 1,
-        "kind": guess.kind,
-        "dataset": {},
-        "splits": splits,
-        "columns": {
-            ours: theirs if isinstance(theirs, str) else list(theirs) for ours, theirs in guess.columns.items()
-        },
-        "labels": _labels(found, guess, columns),
-        "main": guess.main,
+    fields = {"name": name or _slug(found.name), "version": 1, "kind": guess.kind, "dataset": {}, "splits": splits}
+    fields["columns"] = {
+        ours: list(theirs) if isinstance(theirs, tuple) else theirs for ours, theirs in guess.columns.items()
     }
-    notes = (*_text.guessed(guess, columns, rows), *told, *found.notes, "to be filled in: what stands in comments")
+    fields |= {"labels": _labels(found, guess, by_name.get(str(guess.columns.get("label")))), "main": guess.main}
+    notes = (*_text.guessed(guess, columns, rows), *told, *found.notes)
     return Draft(fields, found, notes, name is not None)
 
 
@@ -112,7 +104,7 @@ def write(draft: Draft, path: Path | None) -> Path:
     if not _NAME.fullmatch(path.stem):
         raise SuiteError(f"{path}: the file's name is the task's; {_NAME_FORM} {_slug(path.stem)}.yaml.")
     if draft.is_named and path.stem != draft.fields["name"]:
-        raise SuiteError(f"{path}: the file's name is the task's, and --name says '{draft.fields['name']}'; drop one.")
+        raise SuiteError(f"{path}: the file's name is the task's, and --name says another; leave one of them out.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as stream:
@@ -126,11 +118,8 @@ def write(draft: Draft, path: Path | None) -> Path:
 
 def _find(word: str) -> Source:
     path = Path(word).expanduser()
-    try:
-        if path.exists():
-            return _local.find(path)
-    except (OSError, ValueError):  # a name that no file can have
-        pass
+    if os.path.exists(path):  # noqa: PTH110  # Path.exists raises for what no file can be called
+        return _local.find(path)
     if path.suffix.lower() in _local.BUILDERS or word.startswith((".", "/", "~")) or "\\" in word:
         raise SuiteError(f"There is no file or folder '{word}'.")
     return _hub.find(word)
@@ -142,43 +131,37 @@ def _slug(name: str) -> str:
 
 def _splits(source: Source, guess: Guess, share: float) -> tuple[dict[str, Any], list[str]]:
     """Return the field `splits`, and what there is to say about it: a split without labels tests nothing."""
-    others = [part for part in ("validation", "test") if part in source.splits]
-    usable = [part for part in others if _has_labels(source, part, guess)]
-    notes = [f"the rows of the {part} split have no labels: it is not used" for part in others if part not in usable]
+    target = next(
+        guess.columns[name] for name in ("label", "labels", "tags", "answers", "score") if name in guess.columns
+    )
+    first = target if isinstance(target, str) else target[0]
+    usable, notes = [], []
+    for part in (part for part in ("validation", "test") if part in source.splits):
+        if all(column.is_hidden for column in source.columns(part, 200) if column.name == first):
+            notes.append(f"the rows of the {part} split have no labels: it is not used")
+        else:
+            usable.append(part)
     train = source.splits["train"]
-    splits: dict[str, Any] = {"train": train}
-    if len(usable) == 2:
-        splits["validation"] = source.splits["validation"]
-    elif share > 0.1 or train != "train":
-        splits["validation"] = {"from": train, "fraction": share, "seed": 0}
+    splits: dict[str, Any] = {"train": train, "validation": {"from": train, "fraction": share, "seed": 0}}
+    splits["test"] = {"from": train, "fraction": 0.2, "seed": 0}
     if usable:
         splits["test"] = source.splits[usable[-1]]
     else:
-        splits["test"] = {"from": train, "fraction": 0.2, "seed": 0}
         notes.append("there is no test split: a fifth of train, taken out by the hash of each row, is the test")
-    if usable == ["validation"]:
+    if len(usable) == 2:
+        splits["validation"] = source.splits["validation"]
+    elif usable == ["validation"]:
         notes.append("the validation split is the test, and validation is carved out of train")
     return splits, notes
 
 
-def _has_labels(source: Source, part: str, guess: Guess) -> bool:
-    targets = (guess.columns.get(name) for name in ("label", "labels", "tags", "answers", "score"))
-    target = next(target for target in targets if target)
-    first = target if isinstance(target, str) else target[0]
-    found = [column for column in source.columns(part, 200) if column.name == first]
-    return bool(found) and not found[0].is_hidden
-
-
-def _labels(source: Source, guess: Guess, columns: Sequence[Column]) -> list[str]:
-    """Return the classes to declare: a few that all rows of a file have, and that it does not declare itself.
+def _labels(source: Source, guess: Guess, label: Column | None) -> list[str]:
+    """Return the classes to declare: a few, of all rows of a file, that the file does not declare itself.
 
     Were they left out, a class that only test rows have would be unknown.
     """
-    label = next((column for column in columns if column.name == guess.columns.get("label")), None)
-    if guess.kind == "multiple_choice" or label is None or label.form == "classes" or "." in label.name:
-        return list(guess.labels or ())
-    if not isinstance(source, _local.Local):
-        return []
-    names = {label.shown(value) for value in source.values(label.name)}
+    if isinstance(source, _hub.Remote) or guess.kind == "multiple_choice" or label is None or "." in label.name:
+        return list(guess.labels)
+    names = set() if label.form == "classes" else {label.shown(value) for value in source.values(label.name)}
     order = sorted(names, key=lambda name: (not name.isdecimal(), len(name) * name.isdecimal(), name))
     return order if len(order) <= _guesses.FEW else []

@@ -55,11 +55,6 @@ class Column:
         return sum(self.lengths) / max(1, len(self.cells))
 
     @property
-    def words(self) -> float:
-        """How many words a text has: the mean."""
-        return sum(len(str(cell).split()) for cell in self.cells) / max(1, len(self.cells))
-
-    @property
     def is_hidden(self) -> bool:
         """Whether the labels of a split are kept from us: all absent, empty or -1."""
         return all(cell in (-1, [], {}) or (isinstance(cell, dict) and not any(cell.values())) for cell in self.cells)
@@ -67,10 +62,8 @@ class Column:
 
 def columns_of(features: Features, rows: Dataset) -> list[Column]:
     """Return the columns, fields of structs among them under their dotted paths; images need not be in the rows."""
-    found: list[Column] = []
-    for name, feature in features.items():
-        found += _expand(name, feature, list(rows[name][:]) if name in rows.column_names else [])
-    return found
+    cells = {name: list(rows[name][:]) if name in rows.column_names else [] for name in features}
+    return [column for name, feature in features.items() for column in _expand(name, feature, cells[name])]
 
 
 def is_missing(cell: Any) -> bool:
@@ -135,5 +128,5 @@ def _form(cells: list[Any]) -> str:
 def _form_of(value: Any) -> str:
     if isinstance(value, float):
         return "whole numbers" if value.is_integer() else "numbers"
-    forms = ((str, "texts"), (bool, "true or false"), (int, "whole numbers"), (list, "lists"))
-    return next((form for type_, form in forms if isinstance(value, type_)), "something else")
+    forms = {str: "texts", bool: "true or false", int: "whole numbers", list: "lists"}
+    return forms.get(type(value), "something else")

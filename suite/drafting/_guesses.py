@@ -8,7 +8,7 @@ asked for, so that less will do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from suite.drafting import _names
 from suite.drafting._columns import Column
@@ -27,10 +27,10 @@ Named = dict[str, Theirs]
 class Guess:
     """A kind, its columns, and the classes and the main metric where the kind's own would not do."""
 
-    kind: str
     columns: Named
     labels: tuple[str, ...] = ()
     main: str | None = None
+    kind: str = ""
 
     @property
     def names(self) -> set[str]:
@@ -43,8 +43,7 @@ def guess(columns: Columns, kind: str | None) -> Guess | None:
     for name, find in KINDS.items():
         found = find(columns, kind is not None) if kind in (None, name) else None
         if found:
-            group = _group(Guess(name, found), columns)
-            return Guess(name, found | group, _choice_names(found, columns), _main(found, columns))
+            return replace(found, kind=name, columns=found.columns | _group(found, columns))
     return None
 
 
@@ -55,21 +54,8 @@ def _group(found: Guess, columns: Columns) -> Named:
         repeats = len(column.values) * 2 <= len(column.cells)
         if column.plain in groups and repeats and column.name not in found.names and not column.missing:
             return {"group": column.name}
-    context = next((column for column in columns if column.name == found.columns.get("context")), None)
-    return {"group": context.name} if context and len(context.values) < len(context.cells) else {}
-
-
-def _main(found: Named, columns: Columns) -> str | None:
-    """Return the metric for tags that do not mark where entities begin and go on, as O, B-TYPE and I-TYPE do."""
-    for column in columns:
-        if column.name == found.get("tags"):
-            tags = column.classes or column.values
-            marked = [tag for tag in tags if tag[:2] in ("B-", "I-") and len(tag) > 2]
-            return None if marked and all(tag == "O" or tag in marked for tag in tags) else "accuracy"
-    return None
-
-
-# -- columns by what they hold and are called --------------------------------------------------------------------------
+    shared = [c for c in columns if c.name == found.columns.get("context") and len(c.values) < len(c.cells)]
+    return {"group": shared[0].name} if shared else {}
 
 
 def _of(columns: Columns, *forms: str) -> list[Column]:
@@ -100,7 +86,9 @@ def _is_class(column: Column) -> bool:
         return True
     if column.form == "numbers" and not all(float(cell).is_integer() for cell in column.cells):
         return False
-    if column.form == "texts" and (column.plain in _names.TEXTS or column.words > 8):
+    if column.form == "texts" and (
+        column.plain in _names.TEXTS or sum(len(cell.split()) for cell in column.cells) > 8 * len(column.cells)
+    ):
         return False
     repeats = len(column.cells) / max(1, len(column.values))
     if column.plain in _names.LABELS:
@@ -130,26 +118,24 @@ def _read(texts: list[Column]) -> Named:
     return dict(zip(("text", "text_pair"), (column.name for column in pair(texts) or texts[:1]), strict=False))
 
 
-# -- kinds -------------------------------------------------------------------------------------------------------------
-
-
-def _question_answering(columns: Columns, forced: bool) -> Named | None:
+def _question_answering(columns: Columns, forced: bool) -> Guess | None:
     answers, texts = _of(columns, "answers with their places"), _of(columns, "texts")
     texts = [column for column in texts if not is_beside(column)] or texts
     if not answers or len(texts) < 2:
         return None
     question = min(texts, key=lambda column: (place(column, _names.QUESTIONS), column.length))
     context = min(_without(texts, question), key=lambda column: (place(column, _names.CONTEXTS), -column.length))
-    return {"question": question.name, "context": context.name, "answers": answers[0].name}
+    return Guess({"question": question.name, "context": context.name, "answers": answers[0].name})
 
 
-def _multiple_choice(columns: Columns, forced: bool) -> Named | None:
+def _multiple_choice(columns: Columns, forced: bool) -> Guess | None:
     for choices, named, count in _choices(columns, forced):
         others = _without(columns, *choices)
         for label in best(_of(others, "classes", "whole numbers", "texts"), _names.RIGHT):
-            texts = _texts(_without(others, label))
-            if is_like(label, _names.RIGHT) and texts and _places(label, count):
-                return _stem(texts) | {"choices": named, "label": label.name}
+            texts, places = _texts(_without(others, label)), _places(label, count)
+            if is_like(label, _names.RIGHT) and texts and places:
+                labels = () if "0" in places or label.classes else places
+                return Guess(_stem(texts) | {"choices": named, "label": label.name}, labels)
     return None
 
 
@@ -157,30 +143,20 @@ def _choices(columns: Columns, forced: bool) -> Iterator[tuple[list[Column], The
     """Yield what could be the choices: the columns, how a task file names them, and how many choices there are."""
     for column in best(_of(columns, "lists of texts"), _names.CHOICES):
         fewest, most = min(column.lengths), max(column.lengths)
-        if 1 < fewest and most <= len(LETTERS) and (forced or is_like(column, _names.CHOICES) or fewest == most):
+        if fewest > 1 and most <= len(LETTERS) and (forced or is_like(column, _names.CHOICES) or fewest == most):
             yield [column], column.name, most
     row = _names.series(_of(columns, "texts"))
     if row:
         yield row, tuple(column.name for column in row), len(row)
 
 
-def _places(column: Column, count: int) -> Sequence[str]:
+def _places(column: Column, count: int) -> tuple[str, ...]:
     """Return what a column calls the places of so many choices, nothing if its values are no places."""
-    if column.form == "classes":
-        return column.classes if column.classes and len(column.classes) == count else ()
+    if column.classes:
+        return column.classes if len(column.classes) == count else ()
     digits, letters = [str(place) for place in range(count + 1)], LETTERS[:count]
     runs = (digits[1:], digits[:-1], letters, letters.lower())
     return next((tuple(names) for names in runs if column.values <= set(names)), ())
-
-
-def _choice_names(found: Named, columns: Columns) -> tuple[str, ...]:
-    """Return the labels to declare, none where places count from 0 or the data set names its classes."""
-    by_name = {column.name: column for column in columns}
-    choices = found.get("choices", ())
-    count = max(by_name[choices].lengths) if isinstance(choices, str) else len(choices)
-    label = by_name.get(str(found.get("label")))
-    names = _places(label, count) if label and count and label.form != "classes" else ()
-    return () if "0" in names else tuple(names)
 
 
 def _stem(texts: list[Column]) -> Named:
@@ -196,37 +172,40 @@ def _stem(texts: list[Column]) -> Named:
     return {"text": best(texts, _names.STEMS)[0].name}
 
 
-def _token_classification(columns: Columns, forced: bool) -> Named | None:
+def _token_classification(columns: Columns, forced: bool) -> Guess | None:
     for words in best(_of(columns, "lists of texts"), _names.TOKENS):
         lists = [column for column in _of(columns, *LISTS) if column.plain not in _names.TOKENS]
         beside = [column for column in _without(lists, words) if column.lengths == words.lengths]
         likely = sorted(beside, key=lambda column: (place(column, _names.TAGS), len(column.values)))
         if likely and max(words.lengths) > 1 and len(likely[0].values) <= len(words.values):
-            return {"tokens": words.name, "tags": likely[0].name}
+            tags = likely[0].classes or likely[0].values
+            marked = [tag for tag in tags if tag[:2] in ("B-", "I-") and len(tag) > 2]
+            are_entities = marked and all(tag == "O" or tag in marked for tag in tags)
+            return Guess({"tokens": words.name, "tags": likely[0].name}, main=None if are_entities else "accuracy")
     return None
 
 
-def _image_multi_label_classification(columns: Columns, forced: bool) -> Named | None:
+def _image_multi_label_classification(columns: Columns, forced: bool) -> Guess | None:
     images, labels = best(_of(columns, "images"), _names.IMAGES), _several_classes(columns, forced)
-    return {"image": images[0].name, "labels": labels} if images and labels else None
+    return Guess({"image": images[0].name, "labels": labels}) if images and labels else None
 
 
-def _image_classification(columns: Columns, forced: bool) -> Named | None:
+def _image_classification(columns: Columns, forced: bool) -> Guess | None:
     images, classes = best(_of(columns, "images"), _names.IMAGES), _classes(columns)
-    return {"image": images[0].name, "label": classes[0].name} if images and classes else None
+    return Guess({"image": images[0].name, "label": classes[0].name}) if images and classes else None
 
 
-def _multi_label_classification(columns: Columns, forced: bool) -> Named | None:
+def _multi_label_classification(columns: Columns, forced: bool) -> Guess | None:
     texts, labels = _texts(columns), _several_classes(columns, forced)
-    return _read(texts) | {"labels": labels} if texts and labels else None
+    return Guess(_read(texts) | {"labels": labels}) if texts and labels else None
 
 
-def _text_similarity(columns: Columns, forced: bool) -> Named | None:
+def _text_similarity(columns: Columns, forced: bool) -> Guess | None:
     scores, texts = best(_scores(columns, forced), _names.SCORES), _texts(columns)
     both = pair(texts) or (texts if len(texts) == 2 else [])
     if not scores or not both or (_has_sure_class(_without(columns, *scores)) and not forced):
         return None
-    return {"text": both[0].name, "text_pair": both[1].name, "score": scores[0].name}
+    return Guess({"text": both[0].name, "text_pair": both[1].name, "score": scores[0].name})
 
 
 def _scores(columns: Columns, forced: bool) -> list[Column]:
@@ -236,16 +215,16 @@ def _scores(columns: Columns, forced: bool) -> list[Column]:
     return [column for column in _of(columns, "numbers") if not is_beside(column)] + (wholes if forced else likely)
 
 
-def _text_classification(columns: Columns, forced: bool) -> Named | None:
+def _text_classification(columns: Columns, forced: bool) -> Guess | None:
     for label in _classes(columns):
         texts = _texts(_without(columns, label))
         texts = [column for column in texts if column.plain in _names.TEXTS or not _is_class(column)] or texts
         if texts:
-            return _read(texts) | {"label": label.name}
+            return Guess(_read(texts) | {"label": label.name})
     return None
 
 
-KINDS: dict[str, Callable[[Columns, bool], Named | None]] = {
+KINDS: dict[str, Callable[[Columns, bool], Guess | None]] = {
     "question_answering": _question_answering,
     "multiple_choice": _multiple_choice,
     "token_classification": _token_classification,

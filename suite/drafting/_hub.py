@@ -33,22 +33,19 @@ class Remote:
     splits: dict[str, str]
     notes: tuple[str, ...]
 
-    @property
-    def title(self) -> str:
-        """How a message calls it."""
-        return f"{self.path} {self.config}"
-
     def columns(self, part: str, most: int) -> list[Column]:
         """Return the columns of the first rows of a part."""
         import datasets
 
-        split, most = self.splits[part], min(most, MOST)
         with _asking(self.path):
-            stream = datasets.load_dataset(self.path, self.config, split=split, revision=self.commit, streaming=True)
+            stream = datasets.load_dataset(
+                self.path, self.config, split=self.splits[part], revision=self.commit, streaming=True
+            )
             known = stream.features or {}
             images = [name for name, feature in known.items() if isinstance(feature, datasets.Image)]
             kept = datasets.Features({name: feature for name, feature in known.items() if name not in images})
-            rows = datasets.Dataset.from_list(list(stream.remove_columns(images).take(most)), features=kept or None)
+            few = list(stream.remove_columns(images).take(min(most, MOST)))
+            rows = datasets.Dataset.from_list(few, features=kept or None)
             return columns_of(stream.features or rows.features, rows)
 
     def dataset(self, splits: Iterable[str], folder: Path) -> dict[str, Any]:
@@ -72,8 +69,7 @@ def find(word: str) -> Remote:
         raise SuiteError(f"'{word}' is no file or folder here, and a Hub data set has the form {forms}.")
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise SuiteError(
-            f"There is no file or folder '{word}', and without a connection the Hub cannot be asked for it. "
-            "Run it without --offline, or name a file or folder."
+            f"There is no file or folder '{word}', and the Hub cannot be asked for it without a connection."
         )
     hush()
     path, wanted = match["path"], match["config"]
@@ -81,10 +77,10 @@ def find(word: str) -> Remote:
     with _asking(path):
         config = _chosen(path, wanted, datasets.get_dataset_config_names(path, revision=commit))
         splits = datasets.get_dataset_split_names(path, config, revision=commit)
-    name = path.split("/")[1] + (f"-{config}" if wanted and config != "default" else "")
-    left = [split for split in splits if split not in _parts(path, splits).values()]
-    notes = (f"splits that are not used: {', '.join(left)}",) if left else ()
-    return Remote(path, config, commit, terms, name, _parts(path, splits), notes)
+    name, parts = path.split("/")[1], _parts(path, splits)
+    left = ", ".join(split for split in splits if split not in parts.values())
+    notes = (f"splits that are not used: {left}",) if left else ()
+    return Remote(path, config, commit, terms, f"{name}-{config}" if wanted else name, parts, notes)
 
 
 def _about(path: str, revision: str | None) -> tuple[str, str | None]:
@@ -111,13 +107,15 @@ def _chosen(path: str, wanted: str | None, configs: Sequence[str]) -> str:
 
 def _parts(path: str, splits: Sequence[str]) -> dict[str, str]:
     """Return which split plays which part; an only split is train."""
-    parts = {part_of(words_of(split)): split for split in sorted(splits, key=lambda name: -len(words_of(name)))}
-    if "train" not in parts and len(splits) > 1:
+    parts: dict[str | None, str] = {"train": splits[0]} if len(splits) == 1 else {}
+    for split in sorted(splits, key=lambda split: len(words_of(split))) if len(splits) > 1 else ():
+        parts.setdefault(part_of(words_of(split)), split)
+    if "train" not in parts:
         raise SuiteError(
             f"{path} has no split that looks like train; it has: {', '.join(splits)}. "
             "Write the task file by hand: splits: {train: ..., test: ...}."
         )
-    return {part: split for part, split in parts.items() if part} if len(splits) > 1 else {"train": splits[0]}
+    return {part: split for part, split in parts.items() if part}
 
 
 @contextlib.contextmanager
@@ -131,8 +129,7 @@ def _asking(path: str) -> Iterator[None]:
         raise
     except Exception as error:  # datasets raises dozens of types; each becomes one sentence
         below: BaseException | None = error
-        while below is not None:
-            if isinstance(below, HfHubHTTPError):
-                raise hub.explain(below, f"the data set '{path}'") from error
+        while below is not None and not isinstance(below, HfHubHTTPError):
             below = below.__cause__ or below.__context__
-        raise SuiteError(f"Cannot read the data set '{path}': {reason(error)}.") from error
+        told = SuiteError(f"Cannot read the data set '{path}': {reason(error)}.")
+        raise (hub.explain(below, f"the data set '{path}'") if isinstance(below, Exception) else told) from error

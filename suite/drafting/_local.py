@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,6 @@ class Local:
     builder: str
     files: dict[str, list[tuple[Path, str]]]
     notes: tuple[str, ...] = ()
-    hint: str = ""
 
     @property
     def splits(self) -> dict[str, str]:
@@ -77,24 +76,20 @@ class Local:
         import datasets
 
         hush()
-        together = self.builder == "imagefolder"  # a class is a folder of any part
         wanted = {
-            name: [glob.escape(str(file)) for base, pattern in files for file in _matches(base, pattern)]
+            name: [f"{glob.escape(str(base))}/{pattern}".rstrip("/") for base, pattern in files]
             for name, files in self.files.items()
-            if together or name == part
+            if name == part or self.builder == "imagefolder"  # there a class is a folder of any part
         }
+        first = self.files[part][0][0]
         try:
             rows = datasets.load_dataset(self.builder, data_files=wanted)[part]
         except Exception as error:  # datasets raises dozens of types; each becomes one sentence
-            raise SuiteError(f"Cannot read {self.files[part][0][0]}: {reason(error)}.") from error
+            raise SuiteError(f"Cannot read {first}: {reason(error)}.") from error
         if len(rows) < 2:
             remedy = "; expected one object a line, or one list of objects." if self.builder == "json" else "."
-            raise SuiteError(f"{self.files[part][0][0]} has {len(rows)} row, and a task needs more{remedy}")
+            raise SuiteError(f"{first} has {len(rows)} row, and a task needs more{remedy}")
         return rows
-
-
-def _matches(base: Path, pattern: str) -> list[Path]:
-    return sorted(base.glob(pattern)) if pattern else [base]
 
 
 def hush() -> None:
@@ -112,7 +107,8 @@ def reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return "it holds no rows" if "corresponds to no data" in text or "the first 0 values" in text else text[:300]
+    is_empty = any(words in text for words in ("corresponds to no data", "the first 0 values", "StopIteration"))
+    return "it holds no rows" if is_empty else text[:300]
 
 
 def part_of(words: Iterable[str]) -> str | None:
@@ -143,10 +139,10 @@ def _file(path: Path) -> Local:
     bare, own = _bare(path), part_of(words_of(path.stem))
     parts = {own: [path]}
     for other in sorted(path.parent.glob(f"*{path.suffix}")):
-        if own and _bare(other) == bare:
-            parts.setdefault(part_of(words_of(other.stem)), [other])
-    tables = {part: files for part, files in parts.items() if part} if "train" in parts else {"train": [path]}
-    return _tables(str(path), " ".join(bare) or path.parent.name, tables)
+        part = part_of(words_of(other.stem))
+        if own and part and _bare(other) == bare:
+            parts.setdefault(part, [other])
+    return _tables(str(path), " ".join(bare) or path.parent.name, parts if "train" in parts else {"train": [path]})
 
 
 def _bare(path: Path) -> list[str]:
@@ -155,67 +151,50 @@ def _bare(path: Path) -> list[str]:
 
 
 def _folder(folder: Path) -> Local:
-    files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
-    seen = [file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
-    tables = [file for file in seen if file.suffix.lower() in BUILDERS and file.name not in (*METADATA, *_NO_ROWS)]
-    images = [file for file in seen if file.suffix.lower() in PICTURES]
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+    images = [file for file in files if file.suffix.lower() in PICTURES]
+    tables = [file for file in files if file.suffix.lower() in BUILDERS and file.name not in (*METADATA, *_NO_ROWS)]
     if len(images) > 10 * len(tables):
-        return _images(folder, [*images, *(file for file in seen if file.name in METADATA)])
-    kinds: dict[str, dict[str, list[Path]]] = {}
+        return _images(folder, [*images, *(file for file in files if file.name in METADATA)])
+    parts: dict[str | None, list[Path]] = {}
     for file in tables:
-        part = part_of(words_of(str(file.relative_to(folder).with_suffix("")))) or ""
-        kinds.setdefault(BUILDERS[file.suffix.lower()], {}).setdefault(part, []).append(file)
-    if not kinds:
-        raise SuiteError(
-            f"{folder} has no data; expected tables ({', '.join(BUILDERS)}) named by split, such as train.csv "
-            "and test.csv, or images in folders named by class, such as train/maple/1.png."
-        )
-    parts = max(kinds.values(), key=lambda parts: ("train" in parts, len(parts)))
-    plain = parts.pop("", [])
+        parts.setdefault(part_of(words_of(str(file.relative_to(folder).with_suffix("")))), []).append(file)
+    plain = parts.pop(None, [])
     if "train" not in parts and len(plain) != 1:
-        listed = ", ".join(str(file.relative_to(folder)) for file in tables[:6]) + (", ..." if len(tables) > 6 else "")
+        listed = ", ".join(str(file.relative_to(folder)) for file in tables[:6])
         raise SuiteError(
-            f"{folder}: it cannot be told which file is which split ({listed}); "
-            "name them train and test, such as train.csv and test.csv, or name one file."
+            f"{folder}: it cannot be told what is train and test ({listed or 'no tables'}); expected tables such as "
+            f"train.csv and test.csv ({', '.join(BUILDERS)}), one table, or images in folders named by class, such as "
+            "train/maple/1.png."
         )
     parts.setdefault("train", plain)
-    return _tables(str(folder), folder.name, parts, tables)
+    return _tables(str(folder), folder.name, parts)
 
 
-def _tables(title: str, name: str, parts: dict[str, list[Path]], among: Sequence[Path] = ()) -> Local:
-    """Return tables by part; those `among` which they were found and that play none are told."""
-    used = [file for files in parts.values() for file in files]
-    builder = BUILDERS[used[0].suffix.lower()]
-    for file in used if builder in ("csv", "json") else ():
-        _check_text(file, builder == "csv")
-    left = ", ".join(file.name for file in among if file not in used)
-    notes = (f"not used, since their names say no split or their type is another: {left[:300]}",) if left else ()
-    return Local(title, name, builder, {part: [(file, "") for file in files] for part, files in parts.items()}, notes)
+def _tables(title: str, name: str, parts: Mapping[str | None, list[Path]]) -> Local:
+    """Return the tables of each part that have the form of the first."""
+    builder = BUILDERS[parts["train"][0].suffix.lower()]
+    alike = {
+        part: [file for file in files if BUILDERS[file.suffix.lower()] == builder] for part, files in parts.items()
+    }
+    for file in (file for files in alike.values() for file in files if builder == "csv"):
+        _check_commas(file)
+    return Local(
+        title, name, builder, {str(part): [(file, "") for file in files] for part, files in alike.items() if files}
+    )
 
 
-def _check_text(path: Path, is_csv: bool) -> None:
-    """Refuse what is no text, line by line since readers of tables find it late or never; and other signs than commas.
+def _check_commas(path: Path) -> None:
+    """Refuse a CSV file whose columns something else sets apart: no task file can say so.
 
     Raises:
-        SuiteError: it is so, or cannot be read.
+        SuiteError: they are, or the file cannot be read.
     """
-    number = 0
     try:
-        with path.open("rb") as stream:
-            for number, line in enumerate(stream, 1):
-                text = line.decode("utf-8")
-                if number == 1 and is_csv:
-                    _check_commas(path, text)
-    except UnicodeDecodeError:
-        raise SuiteError(f"{path}:{number}: this is no text in UTF-8; save the file as UTF-8 first.") from None
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            sign = max(",;\t|", key=re.sub(r'"[^"]*"', "", stream.readline()).count)
     except OSError as error:
         raise SuiteError(f"Cannot read {path}: {error.strerror}.") from None
-    if number == 0:
-        raise SuiteError(f"{path} is empty; expected rows.")
-
-
-def _check_commas(path: Path, header: str) -> None:
-    sign = max(",;\t|", key=re.sub(r'"[^"]*"', "", header).count)
     if sign != ",":
         other = f"{path.stem}.csv" if path.suffix != ".csv" else f"{path.stem}-commas.csv"
         raise SuiteError(
@@ -235,5 +214,4 @@ def _images(folder: Path, files: Sequence[Path]) -> Local:
     if "train" not in parts:
         parts = {"train": {(folder, pattern) for patterns in parts.values() for _, pattern in patterns}}
     named = {part: sorted(patterns) for part, patterns in parts.items() if part}
-    hint = "In a folder of images, a class is a folder: train/maple/1.png, train/oak/7.png, test/maple/3.png."
-    return Local(str(folder), folder.name, "imagefolder", named, hint=hint)
+    return Local(str(folder), folder.name, "imagefolder", named)

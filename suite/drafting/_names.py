@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from suite.drafting._columns import Column
 
@@ -49,17 +49,15 @@ GROUPS = (
 """The last is that of the article that questions are about, and elsewhere a text."""
 
 PAIRS = (
-    ("premise", "hypothesis"),
-    ("question", "sentence"),
-    ("question", "passage"),
-    ("question", "context"),
-    ("query", "passage"),
-    ("query", "document"),
-    ("paragraph", "question"),
-    ("claim", "evidence"),
+    ("premise", "hypothesis"), ("question", "sentence"), ("question", "passage"), ("question", "context"),
+    ("query", "passage"), ("query", "document"), ("paragraph", "question"), ("claim", "evidence"),
     ("text", "text_pair"),
-)
-_SIDES = (("1", "2"), ("0", "1"), ("a", "b"), ("left", "right"), ("first", "second"), ("one", "two"))
+)  # fmt: skip
+_BOTH = (("1", "2"), ("0", "1"), ("a", "b"), ("left", "right"), ("first", "second"), ("one", "two"))
+_SIDES = [(form.format(here), there) for here, there in _BOTH for form in ("{}$", "^{}(?=_)")]
+"""The end or the first word of a name, and what stands there in its partner's."""
+
+_RUNS = ("012345678", "123456789", "abcdefgh")
 _BESIDE = (
     "id", "idx", "index", "uid", "guid", "uuid", "split", "fold", "url", "date", "time", "timestamp", "year", "length",
     "lang", "language", "file", "filename", "path", "unnamed",
@@ -92,32 +90,17 @@ def best(columns: Sequence[Column], names: Sequence[str]) -> list[Column]:
 def pair(columns: Sequence[Column]) -> list[Column]:
     """Return the two columns whose names say that they belong together: premise and hypothesis, text1 and text2."""
     by_name = {column.plain: column for column in columns}
-    sides = ((name, other) for name in by_name for other in _other_sides(name))
-    found = next((both for both in (*PAIRS, *sides) if by_name.keys() >= set(both)), ())
+    sides = [(name, re.sub(here, there, name)) for name in by_name for here, there in _SIDES]
+    found = next((both for both in (*PAIRS, *sides) if len(by_name.keys() & set(both)) == 2), ())
     return [by_name[name] for name in found]
-
-
-def _other_sides(name: str) -> Iterator[str]:
-    """Yield what the partner of a name could be called."""
-    for here, there in _SIDES:
-        if name.endswith(here):
-            yield name.removesuffix(here) + there
-        if name.startswith(f"{here}_"):
-            yield there + name.removeprefix(here)
 
 
 def series(columns: Sequence[Column]) -> list[Column]:
     """Return the columns that are numbered or lettered choices: ending0 to ending3, A to D; the longest such row."""
-    rows: dict[str, list[tuple[str, Column]]] = {}
+    rows: dict[str, dict[str, Column]] = {}
     for column in columns:
         match = re.fullmatch(r"(?P<stem>|.*?[a-z_])_?(?P<place>\d|[a-h])", column.plain)
-        if match:
-            rows.setdefault(match["stem"].strip("_"), []).append((match["place"], column))
-    known = [row for stem, row in rows.items() if stem in ("", *CHOICES) and len(row) > 1 and _is_run(row)]
-    return [column for _, column in max(known, key=len, default=[])]
-
-
-def _is_run(row: list[tuple[str, Column]]) -> bool:
-    """Return whether the places follow each other from 0, 1 or a, in the columns' order."""
-    places = "".join(where for where, _ in row)
-    return any(run.startswith(places) for run in ("012345678", "123456789", "abcdefgh"))
+        if match and match["stem"].strip("_") in ("", *CHOICES):
+            rows.setdefault(match["stem"].strip("_"), {})[match["place"]] = column
+    known = [row for row in rows.values() if len(row) > 1 and any(run.startswith("".join(row)) for run in _RUNS)]
+    return list(max(known, key=len, default={}).values())

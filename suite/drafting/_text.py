@@ -9,7 +9,7 @@ import yaml
 
 from suite import kinds
 from suite.drafting._columns import Column
-from suite.drafting._guesses import Guess, Theirs
+from suite.drafting._guesses import Guess
 from suite.spec import SuiteError
 
 _HEAD = """\
@@ -23,19 +23,16 @@ _FILLED_IN = {
 }
 
 
-def render(head: Mapping[str, Any], dataset: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
+def render(fields: Mapping[str, Any]) -> str:
     """Return the text of a task file; fields that say nothing are left out."""
+    said = {name: value for name, value in fields.items() if value}
+    head = {name: said.pop(name) for name in ("name", "version", "kind", "dataset")}
+    text = _HEAD + yaml.safe_dump(head, width=1000, allow_unicode=True, sort_keys=False)
+    text += "".join(line for name, line in _FILLED_IN.items() if name not in head["dataset"])
+    text += yaml.safe_dump(said, default_flow_style=None, width=118, allow_unicode=True, sort_keys=False)
     kind = kinds.get(head["kind"])
     others = ", ".join(name for name in kind.metrics if name != kind.main)
-    comments = "".join(line for name, line in _FILLED_IN.items() if name not in dataset)
-    main = "" if fields["main"] else f"# main: {kind.main}   # or {others}\n"
-    said = {name: value for name, value in fields.items() if value}
-    return _HEAD + _yaml({**head, "dataset": dict(dataset)}) + comments + _yaml(said) + main
-
-
-def _yaml(value: Any) -> str:
-    text: str = yaml.safe_dump(value, default_flow_style=None, width=118, allow_unicode=True, sort_keys=False)
-    return text
+    return text if "main" in said else f"{text}# main: {kind.main}   # or {others}\n"
 
 
 def no_guess(title: str, columns: Sequence[Column], kind: str | None) -> SuiteError:
@@ -50,15 +47,15 @@ def no_guess(title: str, columns: Sequence[Column], kind: str | None) -> SuiteEr
 
 def no_header(title: str, columns: Sequence[Column]) -> SuiteError:
     """Return the error for a CSV file that begins with a row, so that a column is called what one of its cells says."""
-    return SuiteError(
-        f"{title}: the first line reads like a row, not like names ({_listed(columns)}); "
-        "write the columns' names there, such as text,label."
-    )
+    told = f"{title}: the first line reads like a row, not like names ({_listed(columns)})"
+    return SuiteError(f"{told}; write the columns' names there, such as text,label.")
 
 
-def guessed(guess: Guess, columns: Sequence[Column], rows: int) -> list[str]:
+def guessed(guess: Guess, columns: Sequence[Column]) -> list[str]:
     """Return what was guessed, which columns are not used, and what the others lack."""
-    named = ", ".join(f"{ours} is {_quoted(theirs)}" for ours, theirs in guess.columns.items())
+    rows = max(len(column.cells) + column.missing for column in columns)
+    shown = {ours: [theirs] if isinstance(theirs, str) else theirs for ours, theirs in guess.columns.items()}
+    named = ", ".join(f"{ours} is {' + '.join(map(_quoted, theirs))}" for ours, theirs in shown.items())
     left = [column for column in columns if column.name not in guess.names]
     gaps = [column for column in columns if column.missing and column.name in guess.names]
     return [
@@ -68,19 +65,14 @@ def guessed(guess: Guess, columns: Sequence[Column], rows: int) -> list[str]:
     ]
 
 
-def _quoted(theirs: Theirs) -> str:
-    return " + ".join(f"'{_one_line(name)}'" for name in ([theirs] if isinstance(theirs, str) else theirs))
-
-
 def _listed(columns: Sequence[Column]) -> str:
-    shown = ", ".join(f"{_one_line(column.name)} ({_holds(column)})" for column in columns[:12])
-    return shown + (f", and {len(columns) - 12} more" if len(columns) > 12 else "")
+    unlike = {c.name for c in columns if c.form == "texts" and len(c.values) == len(c.cells) > 1}
+    shown = [f"{_one_line(c.name)} ({c.form}{', no two alike' if c.name in unlike else ''})" for c in columns]
+    return ", ".join(shown[:12]) + (f", and {len(shown) - 12} more" if len(shown) > 12 else "")
 
 
-def _holds(column: Column) -> str:
-    return column.form + (
-        ", no two alike" if column.form == "texts" and 1 < len(column.cells) == len(column.values) else ""
-    )
+def _quoted(name: str) -> str:
+    return f"'{_one_line(name)}'"
 
 
 def _one_line(text: str) -> str:

@@ -119,8 +119,10 @@ def corrected_resampled(scores: np.ndarray, test_to_train: float) -> Estimate:
     """Return the mean of scores [J] over resampled train-test splits, or of their paired differences.
 
     V(mean) = (1/J + n_test/n_train) * s^2 with J - 1 degrees of freedom: the splits share their rows, so
-    that s^2/J alone is far too small (Nadeau & Bengio 2003, Machine Learning 52, 239-281). Scores that do
-    not differ, and a single one, give no interval.
+    that s^2/J alone is far too small (Nadeau & Bengio 2003, Machine Learning 52, 239-281). In
+    tests/test_intervals.py its 95% intervals cover what the procedure is worth 98% of the time by one round
+    of folds, 96% by five, 97% by bootstrap replicates; those of s^2/J 93, 60 and 24 to 65%. Scores that do not
+    differ, and a single one, give no interval.
     """
     mean = float(scores.mean())
     if _alike(scores):
@@ -134,7 +136,9 @@ def clustered(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
 
     Their mean is that of the values, and their standard error the cluster-robust one: a cluster's value
     is m + C/n times the sum of its examples' distances from the mean m, the linearised ratio (Cochran 1977,
-    Sampling Techniques, section 9A.2; for evaluations Miller 2024, arXiv 2411.00640, section 2.2).
+    Sampling Techniques, section 9A.2; for evaluations Miller 2024, arXiv 2411.00640, section 2.2). In
+    tests/test_intervals.py, where examples of a cluster are alike, it covers 92 to 96% of the time instead of
+    56 to 86%.
     """
     codes, sizes = np.unique(clusters, return_inverse=True)[1], len(np.unique(clusters))
     means = values.mean(axis=1, keepdims=True)
@@ -149,15 +153,15 @@ def _alike(values: np.ndarray) -> bool:
 
 def _item_share(means: np.ndarray) -> Share:
     """Return the examples' share from their means over seeds, fp64 [n]."""
-    return Share(float(means.var(ddof=1)) / len(means), len(means) - 1.0)
+    return Share(0.0 if _alike(means) else float(means.var(ddof=1)) / len(means), len(means) - 1.0)
 
 
 def _seed_share(x: np.ndarray) -> Share:
     """Return the seeds' share beyond the residual, which the examples' share holds already."""
     seeds, items = x.shape
-    if seeds == 1:
-        return NOTHING
     rows, columns = x.mean(axis=1), x.mean(axis=0)
+    if _alike(rows):
+        return NOTHING
     residual = x - rows[:, None] - columns[None, :] + x.mean()
     cell = float((residual**2).sum()) / ((seeds - 1) * (items - 1))
     return Share(max(float(rows.var(ddof=1)) / seeds - cell / (items * seeds), 0.0), seeds - 1.0)

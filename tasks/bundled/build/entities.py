@@ -28,6 +28,7 @@ KINDS = {
     "people": "NORP",
     "imaginary being": "PER",
     "spiritual being": "PER",
+    "society": "",
     "social group": "ORG",
     "location": "LOC",
 }
@@ -92,7 +93,7 @@ class Names:
     def _at(self, words: Words) -> list[tuple[Words, str]]:
         """Return the names that the words begin with, the longest first; a plural counts."""
         found = []
-        for first in {words[0], words[0].removesuffix("s")}:
+        for first in dict.fromkeys((words[0], words[0].removesuffix("s"))):
             for name, kind in self._by_first.get(first, ()):
                 part = words[: len(name)]
                 if part == name or (part[:-1] == name[:-1] and part[-1] == name[-1] + "s"):
