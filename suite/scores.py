@@ -52,19 +52,25 @@ class Scores:
         total = sum(len(entry.values) for entry in self.entries)
         return round(total / (self.seeds if self.way.name == "kfold" else len(self.entries)))
 
+    @property
+    def clusters(self) -> np.ndarray | None:
+        """The cluster of each example, if any of the entries tells."""
+        return next((entry.clusters for entry in self.entries if entry.clusters is not None), None)
+
     def estimate(self) -> Estimate:
         """Return the mean with the shares of its variance."""
         if self.way.name in RESAMPLED:
             folds = np.array(list(self._by_fold().values()))
             found = intervals.corrected_resampled(folds, self._test_to_train())
         else:
-            found = intervals.two_way(self._matrix())
+            found = intervals.two_way(self._matrix(self.clusters))
         return replace(found, mean=self.mean)
 
     def minus(self, other: Scores) -> Estimate:
         """Return the difference of two means over the same examples, or over the folds that both have."""
         if self.way.name not in RESAMPLED:
-            found = intervals.paired_difference(self._matrix(), other._matrix())
+            clusters = self.clusters if self.clusters is not None else other.clusters
+            found = intervals.paired_difference(self._matrix(clusters), other._matrix(clusters))
             return replace(found, mean=self.mean - other.mean)
         mine, others = self._by_fold(), other._by_fold()
         both = np.array([mine[fold] - others[fold] for fold in sorted(mine.keys() & others.keys())])
@@ -86,8 +92,7 @@ class Scores:
             ratios.append(record.counts["test"] / (trained + record.counts["validation"]))
         return float(np.mean(ratios))
 
-    def _matrix(self) -> np.ndarray:
+    def _matrix(self, clusters: np.ndarray | None) -> np.ndarray:
         """Return what examples give [runs, n], or their clusters [runs, C] where examples are not independent."""
         values = np.stack([entry.values for entry in self.entries])
-        clusters = self.entries[0].clusters
         return values if clusters is None else intervals.clustered(values, clusters)

@@ -660,6 +660,44 @@ def test_two_strategies_are_cut_alike(
         assert one.data["ids_sha256"] == other.data["ids_sha256"]
 
 
+def test_groups_stay_whole_and_are_the_clusters_of_an_interval(
+    run: Callable[..., Told], tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    store = tmp_path / "results"
+    task = tiny(groups_of(*["ab", "ba", "aab"] * 4, "b"))
+    for word in ("holdout", "kfold:3", "bootstrap:2", "partition:2", "loo"):
+        told = run(store, "linear_probe", word, "--seeds", 1, task=task)
+        assert told.code == 0, told.err
+    entries = Store(str(store)).contents().entries
+    tested: dict[str, list[set[str]]] = {}
+    for record in (entry.record for entry in entries):
+        names = Store(str(store)).predictions(record.key)["cluster"]
+        tested.setdefault(record.spec.resample, []).append(set(names))
+    assert all(entry.clusters is not None for entry in entries)
+    assert sum(map(len, tested["kfold:3"])) == len(set.union(*tested["kfold:3"])) == 13
+    assert len(*tested["loo"]) == 13
+    assert tested["partition:2"] == tested["holdout"] * 2
+    assert call("verify", "--all", "--store", store).code == 0
+
+
+def test_a_protocol_may_limit_the_rows_that_are_cut(
+    run: Callable[..., Told], tiny_protocol: Path, tmp_path: Path
+) -> None:
+    protocol = tmp_path / "few.yaml"
+    text = tiny_protocol.read_text(encoding="utf-8").replace("name: tiny", "name: few")
+    protocol.write_text(text + "limits: {train: 30}\n", encoding="utf-8")
+    store = tmp_path / "results"
+    for word in ("kfold:2", "bootstrap:2", "partition:2", "loo"):
+        told = run(store, "linear_probe", word, "--seeds", 1, "--protocol", protocol)
+        assert told.code == 0, told.err
+        (row,) = board(store, "--resample", word)
+        assert row["tasks"]["mood"]["interval"]
+    counts = {entry.record.spec.resample: entry.record.counts for entry in Store(str(store)).contents().entries}
+    assert {word: count["train"] for word, count in counts.items()} == dict.fromkeys(counts, 30) | {"partition:2": 22}
+    assert counts["kfold:2"]["test"] == 52
+    assert counts["loo"]["test"] == counts["loo"]["validation"] == 30
+
+
 @pytest.fixture
 def tiny(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a task of some rows: three fifths to train on, a fifth each for the others."""

@@ -500,6 +500,79 @@ def test_a_store_that_is_only_read_works_without_its_index(folder: Path, monkeyp
     assert not list(folder.glob(".index-*"))
 
 
+# -- clusters ----------------------------------------------------------------------------------------------------------
+
+
+def with_clusters(names: list[Any], seed: int = 0) -> Result:
+    made = result(run_spec(seed=seed))
+    return Result(made.record, made.columns | {"cluster": names})
+
+
+def test_clusters_come_back_as_numbers_with_and_without_the_index(url: str, reads: list[str]) -> None:
+    store = Store(url)
+    made = with_clusters(["e2", "e1", "e2", "row 7"])
+    key = store.put(made).key
+    assert store.predictions(key) == made.columns
+    plain = store.put(result(run_spec(seed=1))).key
+    reads.clear()
+    for _ in range(2):
+        found = {entry.record.key: entry.clusters for entry in Store(url).contents().entries}
+        assert len(reads) == 2  # from then on the index knows
+        clusters = found[key]
+        assert clusters is not None and clusters.dtype == np.int32
+        assert clusters.tolist() == [1, 0, 1, 2]
+        assert found[plain] is None
+
+
+@given(st.lists(st.text(max_size=4), min_size=4, max_size=4))
+def test_any_names_tell_the_same_clusters_apart(names: list[str]) -> None:
+    names = [name.encode(errors="ignore").decode() for name in names]
+    store = Store(f"memory://{uuid.uuid4().hex}")
+    store.put(with_clusters(names))
+    for _ in range(2):
+        (entry,) = store.contents().entries
+        assert entry.clusters is not None
+        same = [[a == b for a in entry.clusters] for b in entry.clusters]
+        assert same == [[a == b for a in names] for b in names]
+
+
+def test_a_cluster_without_a_name_is_a_fault_of_that_record_alone(folder: Path) -> None:
+    store = Store(str(folder))
+    bad = store.put(with_clusters(["a", None, "a", "b"])).key
+    good = store.put(with_clusters(["a", "a", "a", "b"], seed=1)).key
+    contents = store.contents()
+    assert [entry.record.key for entry in contents.entries] == [good]
+    assert list(contents.faults) == [f"{bad}-1"]
+    assert "predictions.parquet is no table of predictions" in contents.faults[f"{bad}-1"]
+
+
+def test_an_index_from_before_there_were_clusters_is_made_again(folder: Path, reads: list[str]) -> None:
+    store = Store(str(folder))
+    store.put(with_clusters(["b", "a", "b", "b"]))
+    store.contents()
+    path = folder / "index.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns(["clusters"]).replace_schema_metadata({b"index": b"2"}), path)
+    reads.clear()
+    for _ in range(2):
+        (entry,) = Store(str(folder)).contents().entries
+        assert entry.clusters is not None and entry.clusters.tolist() == [1, 0, 1, 1]
+    assert len(reads) == 1
+    assert pq.read_table(path).column_names == table.column_names
+
+
+@pytest.mark.parametrize("golden", ["store", "newer"])
+def test_records_from_before_there_were_clusters_load(golden: str, folder: Path) -> None:
+    import shutil
+
+    shutil.copytree(Path(__file__).parent / "golden" / golden, folder)
+    for _ in range(2):
+        contents = Store(str(folder)).contents()
+        assert not contents.faults
+        assert [entry.clusters for entry in contents.entries] == [None, None]
+        assert all(len(entry.values) == entry.record.counts["test"] for entry in contents.entries)
+
+
 # -- what cannot be written --------------------------------------------------------------------------------------------
 
 

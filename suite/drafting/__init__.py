@@ -26,6 +26,7 @@ MOST = 2000
 FEW_ROWS = 100
 """Of fewer rows a quarter is held out for validation: a tenth, each by its own hash, would now and then be none."""
 
+_TARGETS = ("label", "labels", "tags", "answers", "score")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,95}")
 _NAME_FORM = "expected small letters, digits, '.', '_' and '-', as in"
 
@@ -39,7 +40,6 @@ class Draft:
     fields: dict[str, Any]
     source: Source
     notes: tuple[str, ...]
-    is_named: bool
 
     @property
     def file_name(self) -> str:
@@ -54,8 +54,8 @@ class Draft:
     def text_at(self, path: Path) -> str:
         """Return the task file as it is at a path."""
         used = [split for split in self.fields["splits"].values() if isinstance(split, str)]
-        own = {"name": path.stem, "dataset": self.source.dataset(used, path.resolve().parent)}
-        return _text.render(self.fields | own)
+        dataset = self.source.dataset(used, path.resolve().parent)
+        return _text.render(self.fields | {"name": path.stem, "dataset": dataset})
 
 
 def draft(source: str, name: str | None, kind: str | None) -> Draft:
@@ -72,19 +72,16 @@ def draft(source: str, name: str | None, kind: str | None) -> Draft:
     columns = found.columns("train", MOST)
     guess = _guesses.guess(columns, kind)
     if guess is None:
-        raise _text.no_guess(found.title, columns, kind)
-    by_name = {column.name: column for column in columns}
-    if isinstance(found, _local.Local) and any(used in by_name[used].values for used in guess.names):
-        raise _text.no_header(found.title, columns)
-    rows = max(len(column.cells) + column.missing for column in columns)
-    splits, told = _splits(found, guess, 0.25 if rows < FEW_ROWS else 0.1)
-    fields = {"name": name or _slug(found.name), "version": 1, "kind": guess.kind, "dataset": {}, "splits": splits}
-    fields["columns"] = {
-        ours: list(theirs) if isinstance(theirs, tuple) else theirs for ours, theirs in guess.columns.items()
-    }
-    fields |= {"labels": _labels(found, guess, by_name.get(str(guess.columns.get("label")))), "main": guess.main}
-    notes = (*_text.guessed(guess, columns, rows), *told, *found.notes)
-    return Draft(fields, found, notes, name is not None)
+        raise _text.no_guess(source, columns, kind)
+    splits, told = _splits(found, guess, max(len(column.cells) + column.missing for column in columns) < FEW_ROWS)
+    used = [column for column in columns if column.name in guess.names]
+    if isinstance(found, _local.Local) and found.builder == "csv" and any(one.name in one.values for one in used):
+        raise _text.no_header(source, columns)
+    theirs = {ours: list(theirs) if isinstance(theirs, tuple) else theirs for ours, theirs in guess.columns.items()}
+    fields = {"name": name or _slug(found.name), "version": 1, "kind": guess.kind, "splits": splits, "columns": theirs}
+    label = next((column for column in used if column.name == theirs.get("label") and "choices" not in theirs), None)
+    fields |= {"labels": list(guess.labels) or _labels(found, label), "main": guess.main}
+    return Draft(fields, found, (*_text.guessed(guess, columns), *told, *found.notes))
 
 
 def write(draft: Draft, path: Path | None) -> Path:
@@ -92,7 +89,7 @@ def write(draft: Draft, path: Path | None) -> Path:
 
     Args:
         draft: what `draft` gave.
-        path: the task file, a folder for it, or None for its own name in the current folder.
+        path: the task file, whose name is then the task's; a folder for it; or None for the current one.
 
     Raises:
         SuiteError: the file exists, cannot be written, or has a name that no task can have.
@@ -103,14 +100,12 @@ def write(draft: Draft, path: Path | None) -> Path:
         raise SuiteError(f"{path}: a task file's name ends with .yaml.")
     if not _NAME.fullmatch(path.stem):
         raise SuiteError(f"{path}: the file's name is the task's; {_NAME_FORM} {_slug(path.stem)}.yaml.")
-    if draft.is_named and path.stem != draft.fields["name"]:
-        raise SuiteError(f"{path}: the file's name is the task's, and --name says another; leave one of them out.")
+    if path.exists():
+        raise SuiteError(f"{path} exists already and is left as it is; name another task file with -o.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as stream:
             stream.write(draft.text_at(path))
-    except FileExistsError:
-        raise SuiteError(f"{path} exists already and is left as it is; name another task file with -o.") from None
     except OSError as error:
         raise SuiteError(f"Cannot write {error.filename or path}: {error.strerror}.") from None
     return path
@@ -129,39 +124,35 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")[:80] or "task"
 
 
-def _splits(source: Source, guess: Guess, share: float) -> tuple[dict[str, Any], list[str]]:
+def _splits(source: Source, guess: Guess, is_small: bool) -> tuple[dict[str, Any], list[str]]:
     """Return the field `splits`, and what there is to say about it: a split without labels tests nothing."""
-    target = next(
-        guess.columns[name] for name in ("label", "labels", "tags", "answers", "score") if name in guess.columns
-    )
-    first = target if isinstance(target, str) else target[0]
-    usable, notes = [], []
-    for part in (part for part in ("validation", "test") if part in source.splits):
-        if all(column.is_hidden for column in source.columns(part, 200) if column.name == first):
-            notes.append(f"the rows of the {part} split have no labels: it is not used")
-        else:
-            usable.append(part)
+    target = next(guess.columns[name] for name in _TARGETS if name in guess.columns)
+    target = target if isinstance(target, str) else target[0]
+    others = [part for part in ("validation", "test") if part in source.splits]
+    shown = {part: [column for column in source.columns(part, 200) if column.name == target] for part in others}
+    usable = [part for part in others if shown[part] and not shown[part][0].is_hidden]
+    notes = [f"the rows of the {part} split have no labels: it is not used" for part in others if part not in usable]
     train = source.splits["train"]
-    splits: dict[str, Any] = {"train": train, "validation": {"from": train, "fraction": share, "seed": 0}}
-    splits["test"] = {"from": train, "fraction": 0.2, "seed": 0}
-    if usable:
-        splits["test"] = source.splits[usable[-1]]
-    else:
-        notes.append("there is no test split: a fifth of train, taken out by the hash of each row, is the test")
+    splits: dict[str, Any] = {"train": train}
     if len(usable) == 2:
         splits["validation"] = source.splits["validation"]
+    elif is_small or train != "train":
+        splits["validation"] = {"from": train, "fraction": 0.25 if is_small else 0.1, "seed": 0}
+    splits["test"] = source.splits[usable[-1]] if usable else {"from": train, "fraction": 0.2, "seed": 0}
+    if not usable:
+        notes.append("there is no test split: a fifth of train, taken out by the hash of each row, is the test")
     elif usable == ["validation"]:
         notes.append("the validation split is the test, and validation is carved out of train")
     return splits, notes
 
 
-def _labels(source: Source, guess: Guess, label: Column | None) -> list[str]:
+def _labels(source: Source, label: Column | None) -> list[str]:
     """Return the classes to declare: a few, of all rows of a file, that the file does not declare itself.
 
     Were they left out, a class that only test rows have would be unknown.
     """
-    if isinstance(source, _hub.Remote) or guess.kind == "multiple_choice" or label is None or "." in label.name:
-        return list(guess.labels)
-    names = set() if label.form == "classes" else {label.shown(value) for value in source.values(label.name)}
+    if label is None or label.classes or "." in label.name or isinstance(source, _hub.Remote):
+        return []
+    names = {label.shown(value) for value in source.values(label.name)}
     order = sorted(names, key=lambda name: (not name.isdecimal(), len(name) * name.isdecimal(), name))
     return order if len(order) <= _guesses.FEW else []

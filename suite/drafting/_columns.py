@@ -61,9 +61,13 @@ class Column:
 
 
 def columns_of(features: Features, rows: Dataset) -> list[Column]:
-    """Return the columns, fields of structs among them under their dotted paths; images need not be in the rows."""
-    cells = {name: list(rows[name][:]) if name in rows.column_names else [] for name in features}
-    return [column for name, feature in features.items() for column in _expand(name, feature, cells[name])]
+    """Return the columns, fields of structs among them under their dotted paths; images are not looked at."""
+    import datasets
+
+    found: list[Column] = []
+    for name, feature in features.items():
+        found += _expand(name, feature, [] if isinstance(feature, datasets.Image) else list(rows[name][:]))
+    return found
 
 
 def is_missing(cell: Any) -> bool:

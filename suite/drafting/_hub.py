@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from suite import hub
 from suite.drafting._columns import Column, columns_of
-from suite.drafting._local import hush, part_of, reason, words_of
+from suite.drafting._local import part_of, reading, words_of
 from suite.spec import SuiteError, unknown
 
 MOST = 500
@@ -28,7 +26,7 @@ class Remote:
     path: str
     config: str
     commit: str
-    license: str | None
+    license: str | list[str] | None
     name: str
     splits: dict[str, str]
     notes: tuple[str, ...]
@@ -37,7 +35,7 @@ class Remote:
         """Return the columns of the first rows of a part."""
         import datasets
 
-        with _asking(self.path):
+        with reading(f"the data set '{self.path}'"):
             stream = datasets.load_dataset(
                 self.path, self.config, split=self.splits[part], revision=self.commit, streaming=True
             )
@@ -51,7 +49,7 @@ class Remote:
     def dataset(self, splits: Iterable[str], folder: Path) -> dict[str, Any]:
         """Return what the field `dataset` says."""
         config = {} if self.config == "default" else {"config": self.config}
-        terms = {"license": self.license} if self.license else {}
+        terms = {"license": self.license} if isinstance(self.license, str) else {}
         return {"path": self.path} | config | {"revision": self.commit} | terms | {"source": f"{PAGE}{self.path}"}
 
 
@@ -62,6 +60,7 @@ def find(word: str) -> Remote:
         SuiteError: there is none, it cannot be reached, or it has several configurations and none is named.
     """
     import datasets
+    from huggingface_hub import HfApi
 
     match = re.fullmatch(r"(?P<path>[\w.-]+/[\w.-]+)(:(?P<config>[^@]+))?(@(?P<revision>.+))?", word.removeprefix(PAGE))
     if match is None:
@@ -71,29 +70,16 @@ def find(word: str) -> Remote:
         raise SuiteError(
             f"There is no file or folder '{word}', and the Hub cannot be asked for it without a connection."
         )
-    hush()
     path, wanted = match["path"], match["config"]
-    commit, terms = _about(path, match["revision"])
-    with _asking(path):
-        config = _chosen(path, wanted, datasets.get_dataset_config_names(path, revision=commit))
-        splits = datasets.get_dataset_split_names(path, config, revision=commit)
+    with reading(f"the data set '{path}'"):
+        info = HfApi().dataset_info(path, revision=match["revision"])
+        config = _chosen(path, wanted, datasets.get_dataset_config_names(path, revision=info.sha))
+        splits = datasets.get_dataset_split_names(path, config, revision=info.sha)
+    terms = info.card_data.get("license") if info.card_data else None
     name, parts = path.split("/")[1], _parts(path, splits)
     left = ", ".join(split for split in splits if split not in parts.values())
     notes = (f"splits that are not used: {left}",) if left else ()
-    return Remote(path, config, commit, terms, f"{name}-{config}" if wanted else name, parts, notes)
-
-
-def _about(path: str, revision: str | None) -> tuple[str, str | None]:
-    """Return the commit that a revision means today, and the licence that the data set's card tells."""
-    from huggingface_hub import HfApi
-
-    try:
-        info = HfApi().dataset_info(path, revision=revision)
-    except Exception as error:
-        raise hub.explain(error, f"the data set '{path}'") from None
-    terms = info.card_data.get("license") if info.card_data else None
-    terms = terms[0] if isinstance(terms, list) and len(terms) == 1 else terms
-    return str(info.sha), terms if isinstance(terms, str) else None
+    return Remote(path, config, str(info.sha), terms, f"{name}-{config}" if wanted else name, parts, notes)
 
 
 def _chosen(path: str, wanted: str | None, configs: Sequence[str]) -> str:
@@ -107,8 +93,10 @@ def _chosen(path: str, wanted: str | None, configs: Sequence[str]) -> str:
 
 def _parts(path: str, splits: Sequence[str]) -> dict[str, str]:
     """Return which split plays which part; an only split is train."""
-    parts: dict[str | None, str] = {"train": splits[0]} if len(splits) == 1 else {}
-    for split in sorted(splits, key=lambda split: len(words_of(split))) if len(splits) > 1 else ():
+    if len(splits) == 1:
+        return {"train": splits[0]}
+    parts: dict[str | None, str] = {}
+    for split in sorted(splits, key=lambda split: len(words_of(split))):
         parts.setdefault(part_of(words_of(split)), split)
     if "train" not in parts:
         raise SuiteError(
@@ -116,20 +104,3 @@ def _parts(path: str, splits: Sequence[str]) -> dict[str, str]:
             "Write the task file by hand: splits: {train: ..., test: ...}."
         )
     return {part: split for part, split in parts.items() if part}
-
-
-@contextlib.contextmanager
-def _asking(path: str) -> Iterator[None]:
-    """Tell of an error the Hub's own words where they lie below, else the deepest cause."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        yield
-    except SuiteError:
-        raise
-    except Exception as error:  # datasets raises dozens of types; each becomes one sentence
-        below: BaseException | None = error
-        while below is not None and not isinstance(below, HfHubHTTPError):
-            below = below.__cause__ or below.__context__
-        told = SuiteError(f"Cannot read the data set '{path}': {reason(error)}.")
-        raise (hub.explain(below, f"the data set '{path}'") if isinstance(below, Exception) else told) from error

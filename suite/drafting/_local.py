@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from suite import hub
 from suite.drafting._columns import Column, columns_of, is_missing
 from suite.spec import SuiteError
 
@@ -34,7 +36,6 @@ PARTS = {
 class Local:
     """Files by the part that their names say they play: each a path and '', or a folder and a pattern below it."""
 
-    title: str
     name: str
     builder: str
     files: dict[str, list[tuple[Path, str]]]
@@ -47,16 +48,14 @@ class Local:
 
     def columns(self, part: str, most: int) -> list[Column]:
         """Return the columns of evenly spaced rows of a part, since files are often sorted by label."""
-        import datasets
-
-        rows = self._rows(part)
-        images = [name for name, feature in rows.features.items() if isinstance(feature, datasets.Image)]
-        step = max(1, -(-len(rows) // most))
-        return columns_of(rows.features, rows.remove_columns(images).select(range(0, len(rows), step)))
+        with reading(str(self.files[part][0][0])):
+            rows = self._rows(part)
+            return columns_of(rows.features, rows.select(range(0, len(rows), -(-len(rows) // most))))
 
     def values(self, column: str) -> list[Any]:
         """Return all different values of a plain column in train."""
-        return [value for value in self._rows("train").unique(column) if not is_missing(value)]
+        with reading(str(self.files["train"][0][0])):
+            return [value for value in self._rows("train").unique(column) if not is_missing(value)]
 
     def dataset(self, splits: Iterable[str], folder: Path) -> dict[str, Any]:
         """Return what the field `dataset` says in a task file of that folder."""
@@ -68,42 +67,57 @@ class Local:
         return {"path": self.builder, "data_files": named}
 
     def _rows(self, part: str) -> Dataset:
-        """Return all rows of a part.
-
-        Raises:
-            SuiteError: its files cannot be read, or hold no rows.
-        """
         import datasets
 
-        hush()
+        first = self.files[part][0][0]
+        if self.builder == "csv":
+            _check_commas(first)
         wanted = {
             name: [f"{glob.escape(str(base))}/{pattern}".rstrip("/") for base, pattern in files]
             for name, files in self.files.items()
             if name == part or self.builder == "imagefolder"  # there a class is a folder of any part
         }
-        first = self.files[part][0][0]
-        try:
-            rows = datasets.load_dataset(self.builder, data_files=wanted)[part]
-        except Exception as error:  # datasets raises dozens of types; each becomes one sentence
-            raise SuiteError(f"Cannot read {first}: {reason(error)}.") from error
+        rows = datasets.load_dataset(self.builder, data_files=wanted)[part]
         if len(rows) < 2:
             remedy = "; expected one object a line, or one list of objects." if self.builder == "json" else "."
             raise SuiteError(f"{first} has {len(rows)} row, and a task needs more{remedy}")
         return rows
 
 
-def hush() -> None:
-    """Let the libraries print nothing: what they would log, we raise."""
+def _check_commas(path: Path) -> None:
+    """Refuse a CSV file whose columns something else sets apart: no task file can say so."""
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        sign = max(",;\t|", key=re.sub(r'"[^"]*"', "", stream.readline()).count)
+    if sign != ",":
+        other = f"{path.stem}.csv" if path.suffix != ".csv" else f"{path.stem}-commas.csv"
+        commas = f"pandas.read_csv({path.name!r}, sep={sign!r}).to_csv({other!r}, index=False)"
+        raise SuiteError(f"{path}: its columns are set apart by {sign!r}, expected commas; write it again: {commas}")
+
+
+@contextlib.contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Keep the libraries quiet and turn their errors into one sentence: the Hub's answer, else the deepest cause."""
     import datasets
+    from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils import logging as hub_logging
 
     datasets.disable_progress_bars()
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it would log, we raise
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # its client would tell of every retry
+    try:
+        yield
+    except SuiteError:
+        raise
+    except Exception as error:  # datasets raises dozens of types
+        below: BaseException | None = error
+        while below is not None and not isinstance(below, HfHubHTTPError):
+            below = below.__cause__ or below.__context__
+        if below:
+            raise hub.explain(below, what) from error
+        raise SuiteError(f"Cannot read {what}: {_reason(error)}.") from error
 
 
-def reason(error: BaseException) -> str:
-    """Return the cause that lies deepest, in one line."""
+def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
@@ -136,13 +150,12 @@ def _file(path: Path) -> Local:
         raise SuiteError(f"{path} is one image; name the folder that has the classes' folders in it.")
     if path.suffix.lower() not in BUILDERS:
         raise SuiteError(f"{path}: its name ends with none of {', '.join(BUILDERS)}; save the rows as one of these.")
-    bare, own = _bare(path), part_of(words_of(path.stem))
-    parts = {own: [path]}
-    for other in sorted(path.parent.glob(f"*{path.suffix}")):
-        part = part_of(words_of(other.stem))
-        if own and part and _bare(other) == bare:
-            parts.setdefault(part, [other])
-    return _tables(str(path), " ".join(bare) or path.parent.name, parts if "train" in parts else {"train": [path]})
+    named: dict[str | None, list[tuple[Path, str]]] = {part_of(words_of(path.stem)): [(path, "")]}
+    for other in sorted(path.parent.glob(f"*{path.suffix}")) if None not in named else ():
+        if _bare(other) == _bare(path):
+            named.setdefault(part_of(words_of(other.stem)), [(other, "")])
+    parts = {part: files for part, files in named.items() if part} if "train" in named else {"train": [(path, "")]}
+    return Local(" ".join(_bare(path)) or path.parent.name, BUILDERS[path.suffix.lower()], parts)
 
 
 def _bare(path: Path) -> list[str]:
@@ -151,67 +164,40 @@ def _bare(path: Path) -> list[str]:
 
 
 def _folder(folder: Path) -> Local:
-    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+    files = [file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file()]
+    files = [file for file in files if not any(part.startswith(".") for part in file.parts)]
     images = [file for file in files if file.suffix.lower() in PICTURES]
     tables = [file for file in files if file.suffix.lower() in BUILDERS and file.name not in (*METADATA, *_NO_ROWS)]
     if len(images) > 10 * len(tables):
         return _images(folder, [*images, *(file for file in files if file.name in METADATA)])
-    parts: dict[str | None, list[Path]] = {}
+    kinds: dict[str, dict[str, list[Path]]] = {}
     for file in tables:
-        parts.setdefault(part_of(words_of(str(file.relative_to(folder).with_suffix("")))), []).append(file)
-    plain = parts.pop(None, [])
+        part = part_of(words_of(str(file.with_suffix("")))) or "none"
+        kinds.setdefault(BUILDERS[file.suffix.lower()], {}).setdefault(part, []).append(file)
+    builder, parts = max(kinds.items(), key=lambda kind: ("train" in kind[1], len(kind[1])), default=("", {}))
+    plain = parts.pop("none", [])
     if "train" not in parts and len(plain) != 1:
-        listed = ", ".join(str(file.relative_to(folder)) for file in tables[:6])
         raise SuiteError(
-            f"{folder}: it cannot be told what is train and test ({listed or 'no tables'}); expected tables such as "
-            f"train.csv and test.csv ({', '.join(BUILDERS)}), one table, or images in folders named by class, such as "
-            "train/maple/1.png."
+            f"{folder}: it cannot be told what is train and test ({', '.join(map(str, tables[:6])) or 'no tables'}); "
+            f"expected tables ({', '.join(BUILDERS)}) named by split, such as train.csv and test.csv, or images in "
+            "folders named by class, such as train/maple/1.png."
         )
     parts.setdefault("train", plain)
-    return _tables(str(folder), folder.name, parts)
-
-
-def _tables(title: str, name: str, parts: Mapping[str | None, list[Path]]) -> Local:
-    """Return the tables of each part that have the form of the first."""
-    builder = BUILDERS[parts["train"][0].suffix.lower()]
-    alike = {
-        part: [file for file in files if BUILDERS[file.suffix.lower()] == builder] for part, files in parts.items()
-    }
-    for file in (file for files in alike.values() for file in files if builder == "csv"):
-        _check_commas(file)
-    return Local(
-        title, name, builder, {str(part): [(file, "") for file in files] for part, files in alike.items() if files}
+    left = [str(file) for file in tables if not any(file in used for used in parts.values())]
+    notes = (
+        (f"not used, since their names say no split or their type is another: {', '.join(left[:6])}",) if left else ()
     )
-
-
-def _check_commas(path: Path) -> None:
-    """Refuse a CSV file whose columns something else sets apart: no task file can say so.
-
-    Raises:
-        SuiteError: they are, or the file cannot be read.
-    """
-    try:
-        with path.open(encoding="utf-8", errors="replace") as stream:
-            sign = max(",;\t|", key=re.sub(r'"[^"]*"', "", stream.readline()).count)
-    except OSError as error:
-        raise SuiteError(f"Cannot read {path}: {error.strerror}.") from None
-    if sign != ",":
-        other = f"{path.stem}.csv" if path.suffix != ".csv" else f"{path.stem}-commas.csv"
-        raise SuiteError(
-            f"{path}: its columns are set apart by {sign!r}, expected commas; write it again: "
-            f"pandas.read_csv({path.name!r}, sep={sign!r}).to_csv({other!r}, index=False)"
-        )
+    return Local(folder.name, builder, {part: [(folder / file, "") for file in parts[part]] for part in parts}, notes)
 
 
 def _images(folder: Path, files: Sequence[Path]) -> Local:
     """Return images by the part that the first folder says, all as train where none does."""
     parts: dict[str, set[tuple[Path, str]]] = {}
     for file in files:
-        first = file.relative_to(folder).parts[0]
-        part = part_of([first.lower()]) or ""
+        part = part_of([file.parts[0].lower()]) or ""
         pattern = f"**/{file.name}" if file.name in METADATA else f"**/*{file.suffix}"
-        parts.setdefault(part, set()).add((folder / first if part else folder, pattern))
+        parts.setdefault(part, set()).add((folder / file.parts[0] if part else folder, pattern))
     if "train" not in parts:
         parts = {"train": {(folder, pattern) for patterns in parts.values() for _, pattern in patterns}}
     named = {part: sorted(patterns) for part, patterns in parts.items() if part}
-    return Local(str(folder), folder.name, "imagefolder", named)
+    return Local(folder.name, "imagefolder", named)

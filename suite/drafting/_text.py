@@ -35,19 +35,19 @@ def render(fields: Mapping[str, Any]) -> str:
     return text if "main" in said else f"{text}# main: {kind.main}   # or {others}\n"
 
 
-def no_guess(title: str, columns: Sequence[Column], kind: str | None) -> SuiteError:
+def no_guess(source: str, columns: Sequence[Column], kind: str | None) -> SuiteError:
     """Return the error for columns that look like no kind, or not like the kind that was asked for."""
     wanted = "no kind of task can be made out; expected texts or images to read, and a label to tell of each"
     if kind:
         wanted = f"nothing looks like what {kind} needs ({', '.join(kinds.get(kind).needs)})"
-    hint = " In a folder of images, a class is a folder: train/maple/1.png, train/oak/7.png, test/maple/3.png."
     is_image = any(column.form == "images" for column in columns)
-    return SuiteError(f"{title}: {wanted}. It has: {_listed(columns)}.{hint if is_image else ''}")
+    hint = " In a folder of images, a class is a folder: train/maple/1.png, train/oak/7.png." if is_image else ""
+    return SuiteError(f"{source}: {wanted}. It has: {_listed(columns)}.{hint}")
 
 
-def no_header(title: str, columns: Sequence[Column]) -> SuiteError:
+def no_header(source: str, columns: Sequence[Column]) -> SuiteError:
     """Return the error for a CSV file that begins with a row, so that a column is called what one of its cells says."""
-    told = f"{title}: the first line reads like a row, not like names ({_listed(columns)})"
+    told = f"{source}: the first line reads like a row, not like names ({_listed(columns)})"
     return SuiteError(f"{told}; write the columns' names there, such as text,label.")
 
 
@@ -55,26 +55,17 @@ def guessed(guess: Guess, columns: Sequence[Column]) -> list[str]:
     """Return what was guessed, which columns are not used, and what the others lack."""
     rows = max(len(column.cells) + column.missing for column in columns)
     shown = {ours: [theirs] if isinstance(theirs, str) else theirs for ours, theirs in guess.columns.items()}
-    named = ", ".join(f"{ours} is {' + '.join(map(_quoted, theirs))}" for ours, theirs in shown.items())
+    named = ", ".join(f"{ours} is {' + '.join(f'{name!r:.80}' for name in names)}" for ours, names in shown.items())
     left = [column for column in columns if column.name not in guess.names]
     gaps = [column for column in columns if column.missing and column.name in guess.names]
     return [
         f"guessed from {rows:,} rows: {guess.kind}, where {named}",
         *([f"columns that are not used: {_listed(left)}"] if left else []),
-        *(f"{column.missing:,} of these rows have nothing in {_quoted(column.name)}: drop them" for column in gaps),
+        *(f"{column.missing:,} of these rows have nothing in {column.name!r:.80}: drop them" for column in gaps),
     ]
 
 
 def _listed(columns: Sequence[Column]) -> str:
     unlike = {c.name for c in columns if c.form == "texts" and len(c.values) == len(c.cells) > 1}
-    shown = [f"{_one_line(c.name)} ({c.form}{', no two alike' if c.name in unlike else ''})" for c in columns]
+    shown = [f"{c.name!r:.80} ({c.form}{', no two alike' if c.name in unlike else ''})" for c in columns]
     return ", ".join(shown[:12]) + (f", and {len(shown) - 12} more" if len(shown) > 12 else "")
-
-
-def _quoted(name: str) -> str:
-    return f"'{_one_line(name)}'"
-
-
-def _one_line(text: str) -> str:
-    """Return a stranger's text as a sentence can hold it."""
-    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())[:80]
