@@ -528,7 +528,7 @@ HOPELESS: dict[str, tuple[Any, str]] = {
     "figures.csv": (table(a=lambda i: i, label=lambda i: i % 2), "no kind of task can be made out; expected texts or"),
     "headless.csv": (
         "".join(f"{text(i)},{i % 2}\n" for i in range(30)).encode(),
-        "the first line reads like a row, not like names",
+        "the first line reads like a row; expected the columns' names there",
     ),
 }
 
@@ -583,7 +583,7 @@ def test_wrong_words(put: Any, tmp_path: Path) -> None:
         (
             None,
             "multiple_choice",
-            r"nothing looks like what multiple_choice needs \(text, choices, label\). It has: 'id'",
+            r"nothing looks like what multiple_choice needs: text, choices, label. It has: 'id'",
         ),
     ):
         with pytest.raises(SuiteError, match=told):
@@ -779,6 +779,7 @@ TOLD = {
 }
 MADE: dict[str, tuple[str, Rows]] = {
     "reviews": (".csv", REVIEWS),
+    "mail": (".csv", REVIEWS),
     "entailment": (
         ".jsonl",
         table(premise=text, hypothesis=lambda i: text(i + 500), gold=lambda i: ["yes", "no"][i % 2]),

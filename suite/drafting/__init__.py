@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from suite import plugins
+from suite import kinds
 from suite.drafting import _guesses, _hub, _local, _text
 from suite.drafting._columns import Column
 from suite.drafting._guesses import Guess
-from suite.spec import SuiteError, unknown
+from suite.spec import SuiteError
 
 MOST = 2000
 """So many rows of train are looked at."""
@@ -29,6 +29,9 @@ FEW_ROWS = 100
 _TARGETS = ("label", "labels", "tags", "answers", "score")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,95}")
 _NAME_FORM = "expected small letters, digits, '.', '_' and '-', as in"
+
+_NO_TASK = "no kind of task can be made out; expected texts or images to read, and a label to tell of each"
+_NO_NAMES = "the first line reads like a row; expected the columns' names there, such as text,label"
 
 Source = _local.Local | _hub.Remote
 
@@ -66,17 +69,16 @@ def draft(source: str, name: str | None, kind: str | None) -> Draft:
     """
     if name is not None and not _NAME.fullmatch(name):
         raise SuiteError(f"'{name}' is no task name; {_NAME_FORM} my-task.")
-    if kind is not None and kind not in plugins.names("kinds"):
-        raise unknown("task kind", kind, plugins.names("kinds"))
+    needs = ", ".join(kinds.get(kind).needs) if kind else ""
     found = _find(source)
     columns = found.columns("train", MOST)
     guess = _guesses.guess(columns, kind)
     if guess is None:
-        raise _text.no_guess(source, columns, kind)
+        raise _text.refusal(source, f"nothing looks like what {kind} needs: {needs}" if kind else _NO_TASK, columns)
     splits, told = _splits(found, guess, max(len(column.cells) + column.missing for column in columns) < FEW_ROWS)
     used = [column for column in columns if column.name in guess.names]
     if isinstance(found, _local.Local) and found.builder == "csv" and any(one.name in one.values for one in used):
-        raise _text.no_header(source, columns)
+        raise _text.refusal(source, _NO_NAMES, columns)
     theirs = {ours: list(theirs) if isinstance(theirs, tuple) else theirs for ours, theirs in guess.columns.items()}
     fields = {"name": name or _slug(found.name), "version": 1, "kind": guess.kind, "splits": splits, "columns": theirs}
     label = next((column for column in used if column.name == theirs.get("label") and "choices" not in theirs), None)

@@ -86,7 +86,7 @@ class Local:
 
 def _check_commas(path: Path) -> None:
     """Refuse a CSV file whose columns something else sets apart: no task file can say so."""
-    with path.open(encoding="utf-8", errors="replace") as stream:
+    with path.open(encoding="utf-8") as stream:
         sign = max(",;\t|", key=re.sub(r'"[^"]*"', "", stream.readline()).count)
     if sign != ",":
         other = f"{path.stem}.csv" if path.suffix != ".csv" else f"{path.stem}-commas.csv"

@@ -35,20 +35,11 @@ def render(fields: Mapping[str, Any]) -> str:
     return text if "main" in said else f"{text}# main: {kind.main}   # or {others}\n"
 
 
-def no_guess(source: str, columns: Sequence[Column], kind: str | None) -> SuiteError:
-    """Return the error for columns that look like no kind, or not like the kind that was asked for."""
-    wanted = "no kind of task can be made out; expected texts or images to read, and a label to tell of each"
-    if kind:
-        wanted = f"nothing looks like what {kind} needs ({', '.join(kinds.get(kind).needs)})"
+def refusal(source: str, why: str, columns: Sequence[Column]) -> SuiteError:
+    """Return the error for columns that no task can be made of."""
     is_image = any(column.form == "images" for column in columns)
     hint = " In a folder of images, a class is a folder: train/maple/1.png, train/oak/7.png." if is_image else ""
-    return SuiteError(f"{source}: {wanted}. It has: {_listed(columns)}.{hint}")
-
-
-def no_header(source: str, columns: Sequence[Column]) -> SuiteError:
-    """Return the error for a CSV file that begins with a row, so that a column is called what one of its cells says."""
-    told = f"{source}: the first line reads like a row, not like names ({_listed(columns)})"
-    return SuiteError(f"{told}; write the columns' names there, such as text,label.")
+    return SuiteError(f"{source}: {why}. It has: {_listed(columns)}.{hint}")
 
 
 def guessed(guess: Guess, columns: Sequence[Column]) -> list[str]:
