@@ -97,7 +97,9 @@ class Prepared:
 def limited(rows: TaskData, limits: Mapping[Any, int]) -> TaskData:
     """Return the rows with at most so many a split, stratified by label and chosen by their hash."""
     kept = {part.name: part.take(_limit(part, limits.get(part.name))) for part in rows.splits}
-    return TaskData(kept["train"], kept["validation"], kept["test"], rows.labels, rows.pins)
+    ids = {name: hash_ids(part.ids) for name, part in kept.items()}
+    pins = rows.pins | {"ids_sha256": ids}
+    return TaskData(kept["train"], kept["validation"], kept["test"], rows.labels, pins)
 
 
 _LOADED: dict[str, TaskData] = {}

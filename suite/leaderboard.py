@@ -140,6 +140,7 @@ def rank(
         asked = [e for e in of_task if wanted and _is_version(e.record.task_spec, wanted[name])]
         kept = {id(e) for e in _most_common(of_task, _task_of, f"version or data of {name}", left_out, asked)}
         entries = [e for e in entries if e.record.task != name or id(e) in kept]
+    entries = _once(entries, left_out)
     return Board(_rows(entries, columns), columns, _protocol_of(entries[0]) if entries else None, left_out)
 
 
@@ -217,6 +218,22 @@ def _most_common(
     for other in sorted(counts.keys() - {kept}):
         left_out.append(f"{counts[other]} records of another {what}: {other} (shown: {kept})")
     return [e for e in entries if of(e) == kept]
+
+
+def _once(entries: list[Entry], left_out: list[str]) -> list[Entry]:
+    """Keep one entry a row, task, seed and fold, the one that was made first; note the others.
+
+    Two of one seed can have keys of their own, as under a protocol of other words: they are no two seeds.
+    """
+    kept: dict[tuple[str, str, int, int], Entry] = {}
+    again: Counter[str] = Counter()
+    for entry in sorted(entries, key=lambda e: (e.record.created, e.record.key)):
+        spec, task = entry.record.spec, entry.record.task
+        if kept.setdefault((_row_of(spec), task, spec.seed, spec.fold), entry) is not entry:
+            again[task] += 1
+    for task, count in sorted(again.items()):
+        left_out.append(f"{count} records of {task} that repeat a seed and fold of their row (shown: the first made)")
+    return list(kept.values())
 
 
 def _rows(entries: Iterable[Entry], columns: list[str]) -> list[Row]:

@@ -1,8 +1,9 @@
 """One row's results on one task: their mean, how sure it is, and how two of them differ.
 
 How sure depends on how the data was cut. Held-out results are examples by seeds; each part of a
-partition is a training set of its own, like a further seed. Folds and bootstrap replicates share their
-rows, which the corrected resampled variance takes into account.
+partition is a training set of its own, like a further seed, while another seed deals the same rows
+again. Folds and bootstrap replicates share their rows, which the corrected resampled variance takes
+into account.
 """
 
 from __future__ import annotations
@@ -57,26 +58,32 @@ class Scores:
         """The cluster of each example, if any of the entries tells."""
         return next((entry.clusters for entry in self.entries if entry.clusters is not None), None)
 
+    @property
+    def _deals(self) -> int:
+        """How often one pool of training rows was dealt into the parts that stand for seeds."""
+        return self.seeds if self.way.name == "partition" else 1
+
     def estimate(self) -> Estimate:
         """Return the mean with the shares of its variance."""
         if self.way.name in RESAMPLED:
             folds = np.array(list(self._by_fold().values()))
             found = intervals.corrected_resampled(folds, self._test_to_train())
         else:
-            found = intervals.two_way(self._matrix(self.clusters))
+            found = intervals.two_way(self._matrix(self.clusters), self._deals)
         return replace(found, mean=self.mean)
 
     def minus(self, other: Scores) -> Estimate:
         """Return the difference of two means over the same examples, or over the folds that both have."""
         if self.way.name not in RESAMPLED:
             clusters = self.clusters if self.clusters is not None else other.clusters
-            found = intervals.paired_difference(self._matrix(clusters), other._matrix(clusters))
+            both = self._matrix(clusters), other._matrix(clusters)
+            found = intervals.paired_difference(*both, (self._deals, other._deals))
             return replace(found, mean=self.mean - other.mean)
         mine, others = self._by_fold(), other._by_fold()
-        both = np.array([mine[fold] - others[fold] for fold in sorted(mine.keys() & others.keys())])
-        if not len(both):
+        folds = np.array([mine[fold] - others[fold] for fold in sorted(mine.keys() & others.keys())])
+        if not len(folds):
             return Estimate(self.mean - other.mean)
-        return intervals.corrected_resampled(both, self._test_to_train())
+        return intervals.corrected_resampled(folds, self._test_to_train())
 
     def _by_fold(self) -> dict[tuple[int, int], float]:
         """Return each (seed, fold)'s score."""

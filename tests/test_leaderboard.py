@@ -72,11 +72,12 @@ def put(
     mixture: Mixture | None = None,
     clusters: int = 0,
     stages: tuple[list[float], list[list[float]]] | None = None,
+    pool: str = "p",
 ) -> None:
     """Put a record of 100 examples of which the first `right` are right.
 
     `cut` is how the data was cut and which fold it is, `partners` share the trunk, and `clusters` is how many
-    the examples fall into. `stages` are scores on the way.
+    the examples fall into. `stages` are scores on the way. `rows` are those that are tested, of all in `pool`.
     """
     values = [1.0] * right + [0.0] * (100 - right)
     spec = RunSpec(
@@ -100,7 +101,7 @@ def put(
         collapsed=collapsed,
         collapse_rule="",
         counts={"train": 180, "validation": 20, "test": 100, "failed": 0},
-        data={"ids_sha256": {"test": f"sha256:{rows * 64}"}, "rows_sha256": {"train": data}},
+        data={"ids_sha256": {"test": f"sha256:{rows * 64}"}, "rows_sha256": {"train": pool}},
         checkpoint={"params": 1000, "trainable_params": 10},
         training={"stage_scores": stages[0], "stage_validation": stages[1]} if stages else {},  # type: ignore[dict-item]
         cost={"seconds": 2.0},
@@ -284,9 +285,10 @@ def test_the_folds_of_a_row_share_a_column_though_each_tests_rows_of_its_own(sto
     assert rank(store).left_out == []
 
 
-def test_folds_of_other_data_do_not_mix(store: Store) -> None:
+@pytest.mark.parametrize("other", [{"data": "edited"}, {"pool": "q"}], ids=["revision", "rows"])
+def test_folds_of_other_data_do_not_mix(store: Store, other: dict[str, Any]) -> None:
     put_folds(store, "a", [60, 70, 80])
-    put_folds(store, "b", [60, 70], data="edited")
+    put_folds(store, "b", [60, 70], **other)
     board = rank(store)
     assert [row.model for row in board.rows] == ["a"]
     assert "2 records of another version or data of one" in board.left_out[0]
@@ -397,10 +399,11 @@ def test_examples_of_one_cluster_are_not_counted_as_independent(store: Store) ->
     assert half["clusters"] == pytest.approx(2.2622 * (0.25 / 9) ** 0.5, rel=1e-3)
 
 
-def test_a_record_that_does_not_tell_its_clusters_is_paired_by_those_of_the_other(store: Store) -> None:
-    put(store, "a", "one", 90, clusters=30)
-    put(store, "b", "one", 20)
-    assert [(row.model, row.tie_group) for row in rank(store).rows] == [("a", 1), ("b", 2)]
+@pytest.mark.parametrize("told", ["a", "b"])
+def test_a_record_that_does_not_tell_its_clusters_is_paired_by_those_of_the_other(store: Store, told: str) -> None:
+    for model, right in (("a", 60), ("b", 50)):
+        put(store, model, "one", right, clusters=10 * (model == told))
+    assert [(row.model, row.tie_group) for row in rank(store).rows] == [("a", 1), ("b", 1)]  # by examples 1 and 2
 
 
 def test_episodes_never_share_a_column_with_held_out_rows(store: Store) -> None:

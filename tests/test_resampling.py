@@ -258,23 +258,17 @@ def test_the_cut_of_some_rows_is_the_one_it_always_was(word: str, trained: list[
     assert [stage.pins["ids_sha256"]["train"][7:15] for stage in stages] == trained
 
 
-def test_few_groups_never_leave_a_fold_without_rows() -> None:
-    """Spreading classes alone does, now and then: a few large groups of one class and small ones of another."""
-    generator = np.random.default_rng(0)
-    tried = 0
-    for seed in range(400):
-        k = int(generator.integers(2, 6))
-        sizes = generator.integers(1, 20, k + generator.integers(0, 4))
-        rows = [
-            {"text": f"{g} {i}", "label": f"c{g % 2}", "group": f"g{g}"} for g, n in enumerate(sizes) for i in range(n)
-        ]
-        if min(Counter(row["label"] for row in rows).values()) < k:
-            continue
-        groups, labels = zip(*sorted((row["group"], row["label"]) for row in rows), strict=True)
-        dealt = resampling._deal(groups, labels, k, seed, True)
-        assert set(dealt) == set(range(k))
-        tried += 1
-    assert tried > 200
+@pytest.mark.parametrize(
+    ("sizes", "labels", "seed"),
+    [((4, 5, 2, 8), "abab", 40), ((4, 5, 10, 2), "abba", 30), ((6, 9, 13, 3), "baab", 27), ((8, 5, 11, 8), "aabb", 36)],
+)
+def test_few_groups_never_leave_a_fold_without_rows(sizes: tuple[int, ...], labels: str, seed: int) -> None:
+    """As spreading their classes alone would: two of these groups would share a fold, and one have none."""
+    rows = [
+        {"group": f"g{g}", "label": labels[g], "text": f"{g} {i}"} for g, size in enumerate(sizes) for i in range(size)
+    ]
+    tested = [units(cut(TASK, table(rows), Cut("kfold:4", fold, seed))[0].test) for fold in range(4)]
+    assert sorted(map(list, tested)) == [["g0"], ["g1"], ["g2"], ["g3"]]
 
 
 # -- bootstrap ---------------------------------------------------------------------------------------------------------
@@ -692,7 +686,11 @@ def test_a_protocol_may_limit_the_rows_that_are_cut(
         assert told.code == 0, told.err
         (row,) = board(store, "--resample", word)
         assert row["tasks"]["mood"]["interval"]
-    counts = {entry.record.spec.resample: entry.record.counts for entry in Store(str(store)).contents().entries}
+    held = [entry.record for entry in Store(str(store)).contents().entries]
+    for record in held:
+        ids: Any = record.data["ids_sha256"]
+        assert ids["test"] == hash_ids(Store(str(store)).predictions(record.key)["id"])
+    counts = {record.spec.resample: record.counts for record in held}
     assert {word: count["train"] for word, count in counts.items()} == dict.fromkeys(counts, 30) | {"partition:2": 22}
     assert counts["kfold:2"]["test"] == 52
     assert counts["loo"]["test"] == counts["loo"]["validation"] == 30

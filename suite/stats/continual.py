@@ -10,10 +10,13 @@ import numpy as np
 
 
 def forgetting(scores: np.ndarray) -> float:
-    """Return how far scores on earlier stages fell from their best (Chaudhry et al. 2018, arXiv 1801.10112)."""
+    """Return how far scores on all but the last stage's rows fell from their best after any earlier stage.
+
+    Chaudhry et al. 2018, arXiv 1801.10112, section 3.
+    """
     stages = scores.shape[1]
-    best = [scores[j + 1 : stages, j].max() for j in range(stages - 1)]
-    return float(np.mean(np.array(best) - scores[stages, : stages - 1]))
+    best = scores[1:stages, : stages - 1].max(axis=0)
+    return float(np.mean(best - scores[stages, : stages - 1]))
 
 
 def backward_transfer(scores: np.ndarray) -> float:

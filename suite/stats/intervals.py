@@ -62,19 +62,24 @@ class Estimate:
         return self.mean - half, self.mean + half
 
 
-def two_way(x: np.ndarray) -> Estimate:
+def two_way(x: np.ndarray, deals: int = 1) -> Estimate:
     """Return the mean of x [seeds, examples] with the error of drawing both anew.
 
     V(mean) = V_item/n + max(V_seed/S - V_cell/(nS), 0): the mean over examples and the mean over seeds
     both carry the residual V_cell, so that one share of it is taken back. With one seed only the
     examples count. With one example there is no error, never an error of zero. Where every x is 0 or
     every x is 1, the bounds are Clopper and Pearson's for so many examples.
+
+    `deals` is for seeds that are parts of one pool of training rows: how often that pool was dealt. Only
+    the parts of one deal are independent; to deal the same rows again brings no new ones, so that the
+    seeds' share stays that of one deal. In tests/test_intervals.py this covers 93 to 98% of the time,
+    where parts of 3 to 5 deals taken for independent cover 72 to 85%.
     """
     items = x.shape[1]
     mean = float(x.mean())
     if items < 2:
         return Estimate(mean)
-    item, seed = _item_share(x.mean(axis=0)), _seed_share(x)
+    item, seed = _item_share(x.mean(axis=0)), _seed_share(x, deals)
     if item.variance > 0 or seed.variance > 0:
         return Estimate(mean, item, seed)
     if mean in (0.0, 1.0):
@@ -82,12 +87,12 @@ def two_way(x: np.ndarray) -> Estimate:
     return Estimate(mean)
 
 
-def paired_difference(a: np.ndarray, b: np.ndarray) -> Estimate:
+def paired_difference(a: np.ndarray, b: np.ndarray, deals: tuple[int, int] = (1, 1)) -> Estimate:
     """Return mean(a) - mean(b) for a [S_a, n] and b [S_b, n] over the same examples and independent seeds.
 
     The examples' share is that of the differences; the seeds' shares of both add up. Where a and b agree
     on every example there is no error to be had, and so no interval; where they differ by one amount
-    on all, the bounds are Clopper and Pearson's times that amount.
+    on all, the bounds are Clopper and Pearson's times that amount. `deals` are those of `two_way`, of a and b.
 
     Raises:
         ValueError: the two do not have the same number of examples.
@@ -97,7 +102,8 @@ def paired_difference(a: np.ndarray, b: np.ndarray) -> Estimate:
     mean = float(a.mean() - b.mean())
     if a.shape[1] < 2:
         return Estimate(mean)
-    item, seed = _item_share(a.mean(axis=0) - b.mean(axis=0)), pooled([_seed_share(a), _seed_share(b)])
+    item = _item_share(a.mean(axis=0) - b.mean(axis=0))
+    seed = pooled(_seed_share(x, times) for x, times in zip((a, b), deals, strict=True))
     if item.variance > 0 or seed.variance > 0:
         return Estimate(mean, item, seed)
     if mean == 0:
@@ -156,15 +162,16 @@ def _item_share(means: np.ndarray) -> Share:
     return Share(0.0 if _alike(means) else float(means.var(ddof=1)) / len(means), len(means) - 1.0)
 
 
-def _seed_share(x: np.ndarray) -> Share:
-    """Return the seeds' share beyond the residual, which the examples' share holds already."""
+def _seed_share(x: np.ndarray, deals: int) -> Share:
+    """Return the seeds' share beyond the residual, which the examples' share holds already; of one deal."""
     seeds, items = x.shape
     rows, columns = x.mean(axis=1), x.mean(axis=0)
     if _alike(rows):
         return NOTHING
     residual = x - rows[:, None] - columns[None, :] + x.mean()
     cell = float((residual**2).sum()) / ((seeds - 1) * (items - 1))
-    return Share(max(float(rows.var(ddof=1)) / seeds - cell / (items * seeds), 0.0), seeds - 1.0)
+    beyond = max(float(rows.var(ddof=1)) / seeds - cell / (items * seeds), 0.0)
+    return Share(beyond * deals, max(seeds - deals, 1.0))
 
 
 def pooled(shares: Iterable[Share]) -> Share:
