@@ -99,6 +99,8 @@ def limited(rows: TaskData, limits: Mapping[Any, int]) -> TaskData:
     kept = {part.name: part.take(_limit(part, limits.get(part.name))) for part in rows.splits}
     ids = {name: hash_ids(part.ids) for name, part in kept.items()}
     pins = rows.pins | {"ids_sha256": ids}
+    if "train_distinct" in pins:
+        pins["train_distinct"] = len(set(kept["train"].hashes))
     return TaskData(kept["train"], kept["validation"], kept["test"], rows.labels, pins)
 
 

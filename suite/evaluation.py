@@ -162,7 +162,8 @@ def _clusters(split: data.Split) -> list[str] | None:
     groups = split.columns.get(kinds.GROUP)
     if groups is None:
         return None
-    return [f"row {row}" if group is None else str(group) for row, group in zip(split.ids, groups, strict=True)]
+    pairs = zip(split.ids, groups, strict=True)
+    return [f"row {row}" if group is None or group != group else str(group) for row, group in pairs]
 
 
 def _job(spec: RunSpec, ready: Mapping[str, _Ready], machine: Machine, progress: Progress) -> strategies.Job:

@@ -723,7 +723,7 @@ def tiny(tmp_path: Path) -> Callable[..., Path]:
         (plain(30), "kfold:31", "toy.yaml:7: toy has 30 different rows to cut by kfold:31, which needs 31"),
         (plain(30), "kfold:16", "toy.yaml:8: the class 'c0' of toy has 15 different rows to cut by kfold:16"),
         (plain(30), "partition:7", "toy.yaml:7: toy has 6 different validation rows to cut by partition:7"),
-        (plain(8, classes=4), "kfold:2", "toy.yaml:4: fold 1 of kfold:2 leaves toy no validation rows"),
+        (plain(8, classes=4), "kfold:2", "toy.yaml:4: fold 0 of kfold:2 leaves toy no validation rows"),
         (groups_of("a", "a", "b"), "kfold:3", "toy.yaml:8: kfold:3 leaves training rows of toy without the class 'b'"),
         (groups_of("ab", "ab", "ab"), "bootstrap:1", "--resample is 'bootstrap:1'; expected holdout, kfold:K"),
         (groups_of("ab", "ab", "ab"), "kfold:4", "toy.yaml:8: toy has 3 groups to cut by kfold:4, which needs 4"),
