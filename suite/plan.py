@@ -70,6 +70,9 @@ def plan(request: Request) -> list[RunSpec]:
     flat = _one_each(chosen)
     _gather(problems, ways, lambda way: _check_way(way, flat, request))
     _gather(problems, flat, lambda task: _check_task(task, ways))
+    if request.mixture and not any(way.joint for way in ways):
+        told = "How tasks mix (--sampling, --weights, --tasks-per-step) is said of --joint; add it."
+        problems.append(SuiteError(told))
     _raise(problems)
     pairs = _pairs(list(dict.fromkeys(checkpoints)), flat)
     return [spec for group, way in _groups(pairs, ways) for spec in _runs(group, way, protocol[0], request)]
@@ -95,14 +98,13 @@ def _one_each(chosen: list[list[TaskSpec]]) -> list[TaskSpec]:
     found: dict[str, TaskSpec] = {}
     for task in (task for group in chosen for task in group):
         known = found.setdefault(task.name, task)
-        if known != task:
-            fields = [f for f in TaskSpec.model_fields if f not in ("file", "lines")]
-            field = next(f for f in fields if getattr(known, f) != getattr(task, f))
-            raise SuiteError(
-                f"The name '{task.name}' means two different tasks: their {field} differ "
-                f"({known.file}: {getattr(known, field)}; {task.file}: {getattr(task, field)}). "
-                "Name one of them, or give the other a name of its own."
-            )
+        for field in [name for name, about in TaskSpec.model_fields.items() if not about.exclude]:
+            if getattr(known, field) != getattr(task, field):
+                raise SuiteError(
+                    f"The name '{task.name}' means two different tasks: their {field} differ "
+                    f"({known.file}: {getattr(known, field)}; {task.file}: {getattr(task, field)}). "
+                    "Name one of them, or give the other a name of its own."
+                )
     return list(found.values())
 
 
@@ -125,8 +127,6 @@ def _check_way(way: _Way, chosen: list[TaskSpec], request: Request) -> None:
         raise SuiteError(f"{way.strategy} cannot be asked of {names}: {strategy.instead}.")
     if way.joint:
         _check_joint(way, chosen, request)
-    elif request.mixture:
-        raise SuiteError("How tasks mix (--sampling, --weights, --tasks-per-step) is said of --joint; add it.")
 
 
 def _fits(strategy: str, task: TaskSpec) -> bool:

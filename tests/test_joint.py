@@ -264,3 +264,23 @@ def test_a_mixture_without_joint_is_refused(four: tuple[str, ...], tiny_bert: Pa
     words = ((str(tiny_bert),), four[:2], ("full",), 1, str(tiny_protocol))
     told = functools.partial(_refusal, *words, mixture=Mixture(tasks_per_step=2))()
     assert told == "How tasks mix (--sampling, --weights, --tasks-per-step) is said of --joint; add it."
+
+
+def test_a_mixture_goes_with_whichever_strategy_is_joint(
+    four: tuple[str, ...], tiny_bert: Path, tiny_protocol: Path
+) -> None:
+    mixture = Mixture(sampling="uniform")
+    request = Request((str(tiny_bert),), four[:2], ("multitask", "lora"), 1, str(tiny_protocol), mixture=mixture)
+    assert [spec.mixture for spec in plan(request)] == [None, None, mixture]
+
+
+def test_a_copy_of_a_task_file_is_the_same_task(
+    token_task: Path, tiny_bert: Path, tiny_protocol: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(token_task.parent, folder)
+    words = (str(token_task), str(folder / token_task.name))
+    (spec,) = plan(Request((str(tiny_bert),), words, ("lora",), 1, str(tiny_protocol)))
+    assert spec.tasks[0].file == str(token_task)
