@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from suite.comparable import task_of
 from suite.leaderboard import read
 from suite.spec import RunSpec, canonical_json
 from suite.stats import intervals
@@ -113,7 +114,7 @@ def _compare(group: _Group, of: tuple[Trunk, str], cell: tuple[str, list[Entry]]
     (trunk, _), (task, entries) = of, cell
     compared = False
     for base, others in _bases(group, of, task):
-        same = [other for other in others if _like(other) == _like(entries[0])]
+        same = [other for other in others if task_of(other) == task_of(entries[0])]
         if same:
             found.effects.append(_effect(group.spec, trunk, base, (entries, same)))
             compared |= base == (task,)
@@ -130,13 +131,6 @@ def _bases(group: _Group, of: tuple[Trunk, str], task: str) -> Iterator[tuple[Tr
         smaller = how == mixture and len(other) > 1 and len(other) == len(trunk) - 1 and set(other) < set(trunk)
         if task in cells and (other == (task,) or smaller):
             yield other, cells[task]
-
-
-def _like(entry: Entry) -> str:
-    """Return what two scores of a task must share: its pins and its test examples."""
-    task = entry.record.task_spec.model_dump(mode="json", by_alias=True, exclude={"description", "tags"})
-    ids: Any = entry.record.data.get("ids_sha256") or {}
-    return canonical_json([task, ids.get("test")])
 
 
 def _effect(spec: RunSpec, trunk: Trunk, base: Trunk, both: tuple[list[Entry], list[Entry]]) -> Effect:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from suite import (
+    cuts,
     data,
     environment,
     hub,
@@ -132,8 +133,8 @@ def _chance(ready: _Ready, adapted: strategies.Adapted, tested: Prepared) -> flo
 def _prepare(spec: RunSpec, task: TaskSpec, machine: Machine) -> _Ready:
     """Return a task's rows as the checkpoint takes them."""
     kind = kinds.get(task.kind)
-    cuts = load_rows(task, spec)
-    classes = kind.classes(task, cuts[0])
+    cut = load_rows(task, spec)
+    classes = kind.classes(task, cut[0])
     processor, max_length = processors.load(spec.checkpoint, kind.modality, spec.protocol.max_length)
     identity = _feature_identity(spec, machine, max_length, task.kind)
 
@@ -154,7 +155,7 @@ def _prepare(spec: RunSpec, task: TaskSpec, machine: Machine) -> _Ready:
             identity=identity,
         )
 
-    return _Ready(task, kind, classes, cuts[-1].pins, max_length, tuple(part(rows) for rows in cuts))
+    return _Ready(task, kind, classes, cut[-1].pins, max_length, tuple(part(rows) for rows in cut))
 
 
 def _clusters(split: data.Split) -> list[str] | None:
@@ -199,10 +200,10 @@ def load_rows(task: TaskSpec, spec: RunSpec) -> list[data.TaskData]:
     if spec.resample == "holdout":
         return [load_data(task, spec.protocol)]
     whole = data.load(task, tasks.local_files(task), {})
-    cuts = resampling.cut(task, whole, resampling.Cut(spec.resample, spec.fold, spec.resample_seed()))
+    stages = cuts.cut(task, whole, cuts.Cut(spec.resample, spec.fold, spec.resample_seed()))
     if resampling.parse(spec.resample).name == "loo" and "train" in limits:  # its three splits are the same rows
         limits = dict.fromkeys(("train", "validation", "test"), limits["train"])
-    return [data.limited(rows, limits) for rows in cuts]
+    return [data.limited(rows, limits) for rows in stages]
 
 
 def load_data(task: TaskSpec, protocol: Protocol) -> data.TaskData:

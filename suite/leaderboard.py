@@ -8,15 +8,16 @@ says what and why.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from suite import resampling
-from suite.scores import RESAMPLED, Scores
-from suite.spec import SEMANTICS, RunSpec, SuiteError, TaskSpec, canonical_json, digest
+from suite.comparable import is_version, most_common, once, protocol_of, row_of, task_of, trunk_of
+from suite.scores import Scores
+from suite.spec import SuiteError, TaskSpec, digest
 from suite.stats import intervals
 from suite.store import Contents, Entry, Store
 
@@ -133,15 +134,15 @@ def rank(
         and resample in (None, e.record.spec.resample)
     ]
     entries = _of_known_ways(entries, left_out)
-    entries = _most_common(entries, _protocol_of, "protocol", left_out)
+    entries = most_common(entries, protocol_of, "protocol", left_out)
     columns = list(wanted) if wanted else sorted({e.record.task for e in entries})
     for name in columns:
         of_task = [e for e in entries if e.record.task == name]
-        asked = [e for e in of_task if wanted and _is_version(e.record.task_spec, wanted[name])]
-        kept = {id(e) for e in _most_common(of_task, _task_of, f"version or data of {name}", left_out, asked)}
+        asked = [e for e in of_task if wanted and is_version(e.record.task_spec, wanted[name])]
+        kept = {id(e) for e in most_common(of_task, task_of, f"version or data of {name}", left_out, asked)}
         entries = [e for e in entries if e.record.task != name or id(e) in kept]
-    entries = _once(entries, left_out)
-    return Board(_rows(entries, columns), columns, _protocol_of(entries[0]) if entries else None, left_out)
+    entries = once(entries, left_out)
+    return Board(_rows(entries, columns), columns, protocol_of(entries[0]) if entries else None, left_out)
 
 
 def read(store: str | Store | Contents) -> Contents:
@@ -174,72 +175,10 @@ def _of_known_ways(entries: list[Entry], left_out: list[str]) -> list[Entry]:
     return [e for e in entries if e.record.spec.resample not in strange]
 
 
-def _protocol_of(entry: Entry) -> str:
-    """Return what two records must share to stand on one board."""
-    spec = entry.record.spec
-    content = spec.protocol.model_dump(mode="json", exclude={"description", "seeds"})
-    mark = digest(canonical_json(content).encode())[7:13]
-    semantics = "" if spec.semantics == SEMANTICS else f", semantics {spec.semantics}"
-    return f"{spec.protocol.name} v{spec.protocol.version} ({mark}), {spec.resample}{semantics}"
-
-
-def _task_of(entry: Entry) -> str:
-    """Return what two scores must share to stand in one column: the task with its data, words aside."""
-    record = entry.record
-    task = _content_of(record.task_spec)
-    ids: Any = record.data.get("ids_sha256") or {}
-    folded = resampling.parse(record.spec.resample).name in RESAMPLED  # each fold is tested on rows of its own
-    tested = record.data.get("rows_sha256") if folded else ids.get("test")
-    mark = digest(canonical_json([task, tested]).encode())[7:13]
-    return f"v{record.task_spec.version} ({mark}), {record.main.name}"
-
-
-def _content_of(task: TaskSpec) -> dict[str, Any]:
-    """Return what of a task could move a number."""
-    return task.model_dump(mode="json", by_alias=True, exclude={"description", "tags", "superseded_by"})
-
-
-def _is_version(task: TaskSpec, asked: TaskSpec) -> bool:
-    return (task.version, task.dataset.revision) == (asked.version, asked.dataset.revision)
-
-
-def _most_common(
-    entries: list[Entry],
-    of: Callable[[Entry], str],
-    what: str,
-    left_out: list[str],
-    asked: Sequence[Entry] = (),
-) -> list[Entry]:
-    """Keep the entries that agree with the most (of those asked for, if there are any); note the others."""
-    counts = Counter(of(e) for e in entries)
-    if len(counts) < 2:
-        return entries
-    ((kept, _),) = Counter(of(e) for e in asked or entries).most_common(1)
-    for other in sorted(counts.keys() - {kept}):
-        left_out.append(f"{counts[other]} records of another {what}: {other} (shown: {kept})")
-    return [e for e in entries if of(e) == kept]
-
-
-def _once(entries: list[Entry], left_out: list[str]) -> list[Entry]:
-    """Keep one entry a row, task, seed and fold, the one that was made first; note the others.
-
-    Two of one seed can have keys of their own, as under a protocol of other words: they are no two seeds.
-    """
-    kept: dict[tuple[str, str, int, int], Entry] = {}
-    again: Counter[str] = Counter()
-    for entry in sorted(entries, key=lambda e: (e.record.created, e.record.key)):
-        spec, task = entry.record.spec, entry.record.task
-        if kept.setdefault((_row_of(spec), task, spec.seed, spec.fold), entry) is not entry:
-            again[task] += 1
-    for task, count in sorted(again.items()):
-        left_out.append(f"{count} records of {task} that repeat a seed and fold of their row (shown: the first made)")
-    return list(kept.values())
-
-
 def _rows(entries: Iterable[Entry], columns: list[str]) -> list[Row]:
     groups: dict[str, dict[str, list[Entry]]] = {}
     for entry in sorted(entries, key=lambda e: (e.record.spec.seed, e.record.spec.fold)):
-        groups.setdefault(_row_of(entry.record.spec), {}).setdefault(entry.record.task, []).append(entry)
+        groups.setdefault(row_of(entry.record.spec), {}).setdefault(entry.record.task, []).append(entry)
     scored = [_Scored(cells, columns) for cells in groups.values()]
     complete = sorted((s for s in scored if s.complete), key=lambda s: -s.total.mean)
     partial = sorted((s for s in scored if not s.complete), key=lambda s: s.name)
@@ -247,19 +186,7 @@ def _rows(entries: Iterable[Entry], columns: list[str]) -> list[Row]:
     ties = _tie_groups(complete, columns)
     ranked = [s.row(i + 1, mean_ranks[i], ties[i]) for i, s in enumerate(complete)]
     rows = ranked + [s.row(None, None, None) for s in partial]
-    return _told_apart(rows, [_row_of(s.first.spec) for s in complete + partial])
-
-
-def _row_of(spec: RunSpec) -> str:
-    """Return what the scores of one row share: checkpoint, strategy and settings, and of joint runs the mixture."""
-    trunk = [[_content_of(task) for task in spec.tasks]] if trunk_of(spec) else []
-    mixture = [spec.mixture.model_dump(mode="json")] if spec.mixture else []
-    return canonical_json([spec.checkpoint.model_dump(mode="json"), spec.strategy, spec.settings, *trunk, *mixture])
-
-
-def trunk_of(spec: RunSpec) -> tuple[str, ...]:
-    """Return the names of the tasks that share a trunk; none where each has its own."""
-    return tuple(task.name for task in spec.tasks) if len(spec.tasks) > 1 else ()
+    return _told_apart(rows, [row_of(s.first.spec) for s in complete + partial])
 
 
 def _told_apart(rows: list[Row], identities: list[str]) -> list[Row]:

@@ -18,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suite import resampling
+from suite.cuts import Cut, cut
 from suite.data import Split, TaskData, hash_ids
-from suite.resampling import Cut, Resample, cut, folds, parse
+from suite.resampling import Resample, folds, parse
 from suite.spec import DatasetRef, SuiteError, TaskSpec, canonical_json
 from suite.store import Store
 
