@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -326,3 +327,12 @@ def test_a_record_keeps_what_a_metrics_value_means(name: str, target: str) -> No
     info, metric = metrics.info(name, 0.25), metrics.get(name)
     assert (info.name, info.version, info.range, info.chance) == (name, metric.version, metric.range, 0.25)
     assert info.greater_is_better == metric.greater_is_better
+
+
+def test_the_guide_lists_every_metric_that_a_target_has() -> None:
+    from pathlib import Path
+
+    guide = (Path(__file__).parent.parent / "docs" / "adding-a-task.md").read_text(encoding="utf-8")
+    rows = [line for line in guide.partition("## Metrics")[2].splitlines() if line.startswith("| ")][2:]
+    listed = [set(re.findall(r"`([a-z_0-9]+)`", row)) for row in rows]
+    assert listed == [set(metrics.names(target)) for target in ("class", "labels", "number", "tags", "text")]
