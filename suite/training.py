@@ -140,7 +140,7 @@ def _fit_once(
     with tempfile.TemporaryDirectory(prefix="transfer-suite-") as folder:
         trainer = _Trainer(
             model=model,
-            args=_arguments(folder, protocol, recipe, plan, setting),
+            args=_arguments(folder, protocol, recipe, plan, setting, size),
             train_dataset=_rows({task: part.train for task, part in parts.items()}),
             data_collator=_collate(parts),
             callbacks=[watch],
@@ -205,14 +205,15 @@ def _collate(parts: Mapping[str, Part]) -> Callable[[list[Any]], dict[str, Any]]
 
 
 def _arguments(
-    folder: str, protocol: Protocol, recipe: Recipe, plan: batches.Plan, setting: Setting
+    folder: str, protocol: Protocol, recipe: Recipe, plan: batches.Plan, setting: Setting, size: int
 ) -> TrainingArguments:
     """Return Trainer's arguments: nothing saved, nothing reported, looks at the validation split only."""
     steps = plan.steps
+    looked_at = PREDICT_BATCH if size == protocol.batch else min(PREDICT_BATCH, 2 * size)  # memory is short there too
     arguments = TrainingArguments(
         output_dir=folder,
         per_device_train_batch_size=protocol.batch,
-        per_device_eval_batch_size=PREDICT_BATCH,
+        per_device_eval_batch_size=looked_at,
         gradient_accumulation_steps=plan.accumulation,
         max_steps=steps,
         learning_rate=recipe.learning_rate,

@@ -142,6 +142,25 @@ def test_tasks_of_one_step_and_pieces_of_one_batch_both_accumulate(wet_bert: Pat
         assert torch.allclose(small[name], value, atol=2e-5, rtol=0), name
 
 
+def test_looks_at_validation_take_smaller_batches_too(wet_bert: Path) -> None:
+    looked: list[int] = []
+
+    def refuse(module: nn.Module, arguments: Any, named: Any) -> None:
+        rows = next(iter(named.values())).shape[0]
+        looked.extend([] if module.training else [rows])
+        if rows > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    def build() -> Model:
+        model = models.load(resolve(str(wet_bert)), 2, 0)
+        model.net.bert.register_forward_pre_hook(refuse, with_kwargs=True)  # type: ignore[union-attr]
+        return model
+
+    fit = training.fit(build, {"t": _part()}, Recipe(1e-3), _protocol(), SETTING)
+    assert fit.log["micro_batch"] == 2  # at 4 the looks would take 8 rows
+    assert max(looked[-2:]) <= 4
+
+
 def test_when_not_even_one_row_fits_it_says_what_to_change(wet_bert: Path) -> None:
     with pytest.raises(SuiteError, match=r"Not even one row fits into memory .*smaller max_length"):
         _fit(wet_bert, 0)
