@@ -69,6 +69,7 @@ def plan(request: Request) -> list[RunSpec]:
     _raise(problems)
     flat = _one_each(chosen)
     _gather(problems, ways, lambda way: _check_way(way, flat, request))
+    _raise(problems)
     _gather(problems, flat, lambda task: _check_task(task, ways))
     if request.mixture and not any(way.joint for way in ways):
         told = "How tasks mix (--sampling, --weights, --tasks-per-step) is said of --joint; add it."
