@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from suite.data import fraction, hash_ids
 from suite.resampling import Name, folds, parse
-from suite.spec import SuiteError, TaskSpec, digest
+from suite.spec import SuiteError, TaskSpec
 
 if TYPE_CHECKING:
     from suite.data import Split, TaskData
@@ -41,7 +42,7 @@ def cut(task: TaskSpec, rows: TaskData, how: Cut) -> list[TaskData]:
     if not 0 <= how.fold < folds(how.resample):
         raise SuiteError(f"{how.resample} has no fold {how.fold}; expected 0 to {folds(how.resample) - 1}.")
     made = _CUTS[way.name](task, rows, how, way.count)
-    hashes = [{split.name: _hash_of(split.ids) for split in stage.splits} for stage in made]
+    hashes = [{split.name: hash_ids(split.ids) for split in stage.splits} for stage in made]
     pins = {"resample": how.resample, "fold": how.fold}
     if way.name == "sequential":
         pins |= {"stages_sha256": hashes}
@@ -228,22 +229,13 @@ def _carve(pool: _Pool, rows: Sequence[int], how: Cut) -> set[str]:
         holds.setdefault(pool.units[i], set()).update((pool.strata[i],) if pool.strata else ())
     left = Counter(name for names in holds.values() for name in names)
     held: set[str] = set()
-    for fraction, unit in sorted((_fraction(f"resample:{how.seed}", unit), unit) for unit in holds):
-        if fraction >= VALIDATION and held:
+    for place, unit in sorted((fraction(f"resample:{how.seed}", unit), unit) for unit in holds):
+        if place >= VALIDATION and held:
             break
         if len(holds) - len(held) > 1 and all(left[name] > 1 for name in holds[unit]):
             held.add(unit)
             left.subtract(holds[unit])
     return held
-
-
-def _fraction(salt: str, unit: str) -> float:
-    """Return a number in [0, 1) that depends on the unit and the salt alone."""
-    return int(digest(f"{salt}:{unit}".encode())[7:23], 16) / 2**64
-
-
-def _hash_of(ids: Sequence[str]) -> str:
-    return digest("\n".join(ids).encode())
 
 
 def _check_size(task: TaskSpec, pool: _Pool, count: int, how: Cut) -> None:

@@ -168,7 +168,7 @@ def _carve(parts: dict[str, Split], wanted: Mapping[str, str], part: str, carve:
         rows = parts[other]
         groups = rows.columns.get("group")
         marks = [_mark(row, group) for row, group in zip(rows.hashes, groups or [None] * len(rows), strict=True)]
-        inside = [_fraction(f"{salt}:{carve.seed}", mark) < carve.fraction for mark in marks]
+        inside = [fraction(f"{salt}:{carve.seed}", mark) < carve.fraction for mark in marks]
         parts[other] = rows.take([i for i, held in enumerate(inside) if held == (other == part)])
 
 
@@ -305,7 +305,7 @@ def hash_ids(rows: Sequence[str]) -> str:
     return digest("\n".join(rows).encode())
 
 
-def _fraction(salt: str, row: str) -> float:
+def fraction(salt: str, row: str) -> float:
     """Return a number in [0, 1) that depends on the row's content and the salt alone."""
     return int.from_bytes(hashlib.sha256(f"{salt}:{row}".encode()).digest()[:8], "big") / 2**64
 
@@ -316,7 +316,7 @@ def _limit(rows: Split, most: int | None) -> list[int]:
         return list(range(len(rows)))
     labels = [str(label) for label in rows.columns.get("label", [""] * len(rows))]
     groups: dict[str, list[int]] = {}
-    for i in sorted(range(len(rows)), key=lambda i: _fraction("limit", rows.hashes[i])):
+    for i in sorted(range(len(rows)), key=lambda i: fraction("limit", rows.hashes[i])):
         groups.setdefault(labels[i], []).append(i)
     # Each row's place in its own class, as a fraction, ranks it: the first `most` are stratified.
     ranked = sorted(

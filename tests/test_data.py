@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from suite import data, tasks
-from suite.data import Split, TaskData, _fraction, _limit, _row_hashes
+from suite.data import Split, TaskData, _limit, _row_hashes, fraction
 from suite.spec import SuiteError, TaskSpec
 
 Rows = list[dict[str, Any]]
@@ -112,7 +112,7 @@ def test_ids_are_unique_and_the_same_whatever_follows(texts: list[str]) -> None:
 
 @given(st.text(max_size=8), st.text(string.hexdigits, max_size=8))
 def test_a_fraction_is_a_fraction(salt: str, row: str) -> None:
-    assert 0 <= _fraction(salt, row) < 1
+    assert 0 <= fraction(salt, row) < 1
 
 
 # -- carving -----------------------------------------------------------------------------------------------------------

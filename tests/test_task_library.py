@@ -17,7 +17,7 @@ from hub_data import DATA, EMOTIONS, ENTITIES, HELD_ROWS, KINDS_OF_THINGS, ROWS,
 from loopback_hub import LoopbackHub
 
 from suite import kinds, metrics, resources, tasks
-from suite.data import _fraction, _row_hashes
+from suite.data import _row_hashes, fraction
 from suite.spec import Carve
 
 FILES = sorted(
@@ -97,9 +97,9 @@ def test_one_data_set_has_one_pin_and_one_cluster() -> None:
 def test_the_limits_of_qqp_leave_out_its_two_rows_without_a_second_question(question: str) -> None:
     (row,) = _row_hashes({"text": [question], "text_pair": [""], "label": ["not_duplicate"]})
     limits = SPECS["qqp"].limits
-    held = _fraction("carve:0", row) < 0.1
+    held = fraction("carve:0", row) < 0.1
     kept = limits["validation"] / (363_846 * 0.1) if held else limits["train"] / (363_846 * 0.9)
-    assert kept < 0.5 < _fraction("limit", row)  # rows are taken from the lowest on, alike in each class
+    assert kept < 0.5 < fraction("limit", row)  # rows are taken from the lowest on, alike in each class
 
 
 @pytest.mark.parametrize("name", sorted(tasks.collection_files()))
