@@ -26,7 +26,7 @@ from pydantic.json_schema import SkipJsonSchema
 SEMANTICS = 1
 """Bumped by hand whenever the same RunSpec would give another number; it is part of every key."""
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of record.json. Fields are only ever added, and older records keep loading."""
 
 Modality = Literal["text", "image"]
@@ -290,6 +290,9 @@ class MetricInfo(Strict):
 class Record(BaseModel):
     """One result as it is kept: what was asked (`spec`), what came out, and what explains it.
 
+    `contamination` says which test rows the training rows hold too (schema 2; empty where nobody looked), and
+    `artifact` the sha256 of each file of the kept weights (schema 2; empty where none were kept).
+
     Unknown fields of newer schemas are kept, never dropped: a store may be read by older versions.
     """
 
@@ -311,6 +314,8 @@ class Record(BaseModel):
     environment: dict[str, JsonValue]
     seeds: dict[str, int]
     created: str
+    contamination: dict[str, JsonValue] = {}
+    artifact: dict[str, str] = {}
     predictions: str = ""
     attempt: int = 1
     parent: str | None = None
@@ -331,7 +336,8 @@ class Result:
     """A record and its per-example table, as an evaluation gives them and the store keeps them.
 
     `columns`: `id`, `label`, `prediction`, `scores` (a list of floats a row), and `value`, what the
-    example gives to the main metric.
+    example gives to the main metric; where there is something to say also `cluster`, whose examples are not
+    independent, and `seen`, whether the training rows hold the example too.
     """
 
     record: Record

@@ -41,7 +41,7 @@ _TABLE = pa.schema(
         ("value", pa.float64()),
     ]
 )
-_CLUSTER = pa.field("cluster", pa.string())
+_OPTIONAL = {"cluster": pa.field("cluster", pa.string()), "seen": pa.field("seen", pa.bool_())}
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Store:
             SuiteError: the store cannot be written.
         """
         table = io.BytesIO()
-        schema = _TABLE.append(_CLUSTER) if "cluster" in result.columns else _TABLE
+        schema = pa.schema([*_TABLE, *(field for name, field in _OPTIONAL.items() if name in result.columns)])
         pq.write_table(pa.table(result.columns, schema=schema), table, compression="zstd")
         try:
             return self._put(result.record, table.getvalue(), again)
