@@ -18,9 +18,9 @@ from rich.table import Table
 
 from suite import tables
 from suite.effects import Effect
+from suite.index import Entry
 from suite.leaderboard import Board
 from suite.spec import Failure, Record, RunSpec
-from suite.store import Entry
 
 
 def console(err: bool = False) -> Console:
@@ -102,20 +102,37 @@ def _cut_note(record: Record) -> str:
 
 def board_table(board: Board, title: str = "", wide: bool = True) -> Table:
     """Return a leaderboard as a table; a narrow one breaks its cells and leaves out the cost."""
-    caption = f"Protocol {board.protocol}. {tables.LEGEND}"
-    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
-    table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("model", overflow="fold", min_width=12)
-    table.add_column("strategy", no_wrap=True)
-    table.add_column("M", justify="right", style="bold", no_wrap=wide)
-    for task in board.tasks:
-        table.add_column(escape(task), justify="right", overflow="fold", min_width=11 if wide else 5)
-    for name in tables.COSTS if wide else ():
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in tables.cells(board):
-        shown = row if wide else [text.replace(" ±", "\n±") for text in row[: -len(tables.COSTS)]]
-        table.add_row(*(escape(text) for text in shown))
+    table = _titled(title, f"Protocol {board.protocol}. {tables.LEGEND}")
+    for name in tables.head(board, wide):
+        table.add_column(escape(name), **_column(name, board.tasks, wide))
+    for row in tables.cells(board, wide):
+        table.add_row(*(escape(text if wide else text.replace(" ±", "\n±")) for text in row))
     return table
+
+
+def loss_table(board: Board, title: str = "") -> Table:
+    """Return the table of a leaderboard's losses."""
+    table = _titled(title, tables.LOSS_LEGEND)
+    for name in tables.loss_head(board):
+        table.add_column(escape(name), **_column(name, board.losses, wide=True))
+    for row in tables.loss_cells(board):
+        table.add_row(*(escape(text) for text in row))
+    return table
+
+
+def _titled(title: str, caption: str) -> Table:
+    return Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
+
+
+def _column(name: str, tasks: Sequence[str], wide: bool) -> dict[str, Any]:
+    """Return how a column of a board is laid out."""
+    if name in tasks:
+        return {"justify": "right", "overflow": "fold", "min_width": 11 if wide else 5}
+    if name == "model":
+        return {"overflow": "fold", "min_width": 12}
+    left = name == "strategy"
+    style = "bold" if name in ("M", "mean loss") else ""
+    return {"justify": "left" if left else "right", "no_wrap": wide or name in ("#", "strategy"), "style": style}
 
 
 def effects_table(effects: Sequence[Effect]) -> Table:
@@ -124,7 +141,7 @@ def effects_table(effects: Sequence[Effect]) -> Table:
         "Joint minus base in points with its 95% interval over examples and seeds; helps or harms where the "
         "interval at 1 - 0.05/(tasks of the mixture) is clear of zero."
     )
-    table = Table(title="Transfer", caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
+    table = _titled("Transfer", caption)
     names = ("model", "strategy", "task", "metric", "compared with", "added", "base", "joint", "difference", "")
     for name in names:
         table.add_column(name, justify="right" if name in ("base", "joint", "difference") else "left", overflow="fold")
@@ -149,7 +166,7 @@ def stages_table(entries: Sequence[Entry]) -> Table:
         "validation rows of the parts: forgetting (fall from the best), backward and forward transfer."
     )
     names, lines = tables.stages(entries)
-    table = Table(title="Stages", caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
+    table = _titled("Stages", caption)
     for i, name in enumerate(names):
         table.add_column(name, justify="left" if i < 4 else "right", overflow="fold")
     for line in lines:

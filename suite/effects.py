@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from suite.comparable import task_of
-from suite.leaderboard import read
+from suite.admission import read
+from suite.index import Contents, Entry
 from suite.spec import RunSpec, canonical_json
 from suite.stats import intervals
-from suite.store import Contents, Entry, Store
+from suite.store import Store
 
 Trunk = tuple[str, ...]
 LEVEL = 0.05
@@ -114,7 +114,7 @@ def _compare(group: _Group, of: tuple[Trunk, str], cell: tuple[str, list[Entry]]
     (trunk, _), (task, entries) = of, cell
     compared = False
     for base, others in _bases(group, of, task):
-        same = [other for other in others if task_of(other) == task_of(entries[0])]
+        same = [other for other in others if other.head.column == entries[0].head.column]
         if same:
             found.effects.append(_effect(group.spec, trunk, base, (entries, same)))
             compared |= base == (task,)

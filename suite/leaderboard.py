@@ -7,24 +7,36 @@ says what and why.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from suite import resampling
-from suite.comparable import is_version, most_common, once, protocol_of, row_of, task_of, trunk_of
-from suite.scores import Scores
-from suite.spec import SuiteError, TaskSpec, digest
-from suite.stats import intervals
-from suite.store import Contents, Entry, Store
+from suite.admission import Admitted, Filter, admit, read, tasks_in
+from suite.index import Contents, Entry
+from suite.spec import TaskSpec, digest
+from suite.standing import Standing, tie_groups
+from suite.store import Store
+
+if TYPE_CHECKING:
+    from suite.stats.completion import Completed
+    from suite.stats.ranking import Stability
+    from suite.stats.runs import Collapses
+
+__all__ = ["Board", "Cell", "Filter", "Row", "flat", "rank", "read", "tasks_in"]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One row's scores on one task: mean over seeds, interval over seeds and examples."""
+    """One row's scores on one task: mean over seeds, interval over seeds and examples.
+
+    Collapsed runs count in the mean; `collapses` has their rate and the mean of the others, each with its own
+    interval. Of `n` test examples the training rows hold `seen` too, and `clean` is the mean on those that they
+    do not. `failed` counts examples without a finite score, over all seeds.
+    """
 
     mean: float
     interval: tuple[float, float] | None
@@ -34,6 +46,9 @@ class Cell:
     failed: int
     folds: int = 1
     missing_folds: int = 0
+    collapses: Collapses | None = None
+    seen: int = 0
+    clean: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,10 +56,12 @@ class Row:
     """One checkpoint under one strategy.
 
     `mean` is M, the mean over tasks of (score - chance) / (best - chance), and `interval` its 95%
-    interval; `raw_mean` is the plain mean of the scores. A row that lacks a task, or folds of one, has
-    neither, no rank, and is provisional. `trunk` names the tasks that shared one, and `resample` says how
-    the data was cut. `tie_group` counts groups from the top whose rows cannot be told from their
-    first. `mark` tells rows apart that differ in revision, settings or mixture alone.
+    interval; `raw_mean` is the plain mean of the scores. A row that lacks a task, or folds of one, is provisional: its
+    M is completed from what is there, with an interval that says so, and it has no rank. `strength` is its
+    Bradley-Terry log strength where rows lack tasks. `trunk` names the tasks that shared one, and `resample` says how
+    the data was cut. `tie_group` counts groups from the top whose rows cannot be told from their first.
+    `mean_loss` and its kin are of the tasks whose main metric is a loss. `mark` tells rows apart that differ in
+    revision, settings or mixture alone.
     """
 
     model: str
@@ -68,6 +85,13 @@ class Row:
     mixture: dict[str, Any] | None = None
     resample: str = "holdout"
     mark: str | None = None
+    raw_interval: tuple[float, float] | None = None
+    strength: float | None = None
+    peak_memory: int | None = None
+    mean_loss: float | None = None
+    loss_interval: tuple[float, float] | None = None
+    loss_rank: int | None = None
+    loss_tie_group: int | None = None
 
     @property
     def way(self) -> str:
@@ -83,12 +107,19 @@ class Row:
 
 @dataclass
 class Board:
-    """Rows, best first, the tasks that are their columns, and what was left out and why."""
+    """Rows, best first; the tasks that are their columns, scores and losses apart; what was left out and why.
+
+    `sources` counts the tasks' sources: tasks that share one count once. `stability` is that of the ranking when one
+    score task is left out.
+    """
 
     rows: list[Row]
     tasks: list[str]
     protocol: str | None
     left_out: list[str] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
+    sources: int = 0
+    stability: Stability | None = None
 
     def to_pandas(self) -> Any:
         """Return one row a row, the tasks' means as columns."""
@@ -107,6 +138,7 @@ def rank(
     strategy: str | None = None,
     protocol: str | None = None,
     resample: str | None = None,
+    tags: Sequence[str] = (),
 ) -> Board:
     """Rank what a store holds.
 
@@ -116,152 +148,167 @@ def rank(
         strategy: keep only this strategy.
         protocol: keep only this protocol; by default the one with the most records.
         resample: keep only data cut so; by default what has the most records.
+        tags: keep only tasks that have all of these tags.
 
     Raises:
         SuiteError: the store cannot be opened, or there is no such way to cut data.
     """
-    if resample is not None:
-        resampling.parse(resample)
-    contents = read(store)
-    left_out = [f"{name[:12]}: {reason}" for name, reason in contents.faults.items()]
-    wanted = {task.name: task for task in tasks} if tasks else None
-    entries = [
-        e
-        for e in contents.entries
-        if (wanted is None or e.record.task in wanted)
-        and strategy in (None, e.record.spec.strategy)
-        and protocol in (None, e.record.spec.protocol.name)
-        and resample in (None, e.record.spec.resample)
-    ]
-    entries = _of_known_ways(entries, left_out)
-    entries = most_common(entries, protocol_of, "protocol", left_out)
-    columns = list(wanted) if wanted else sorted({e.record.task for e in entries})
-    for name in columns:
-        of_task = [e for e in entries if e.record.task == name]
-        asked = [e for e in of_task if wanted and is_version(e.record.task_spec, wanted[name])]
-        kept = {id(e) for e in most_common(of_task, task_of, f"version or data of {name}", left_out, asked)}
-        entries = [e for e in entries if e.record.task != name or id(e) in kept]
-    entries = once(entries, left_out)
-    return Board(_rows(entries, columns), columns, protocol_of(entries[0]) if entries else None, left_out)
+    return board_of(admit(read(store), tasks, Filter(strategy, protocol, resample, tuple(tags))))
 
 
-def read(store: str | Store | Contents) -> Contents:
-    """Return what a store holds; several boards of one store are made from one reading.
-
-    Raises:
-        SuiteError: the store cannot be opened.
-    """
-    if isinstance(store, Contents):
-        return store
-    return (store if isinstance(store, Store) else Store(str(store))).contents()
-
-
-def tasks_in(contents: Contents) -> list[TaskSpec]:
-    """Return the tasks that there are records of, by name; of several versions the one stored last."""
-    latest = sorted(contents.entries, key=lambda e: e.record.created)
-    return [spec for _, spec in sorted({e.record.task: e.record.task_spec for e in latest}.items())]
+def board_of(admitted: Admitted) -> Board:
+    """Return the board of entries that may stand on one."""
+    mains = {entry.head.task: entry.main for entry in admitted.entries}
+    losses = [task for task in admitted.columns if task in mains and not mains[task].greater_is_better]
+    scores = [task for task in admitted.columns if task not in losses]
+    standings = [Standing(cells) for cells in _by_row(admitted.entries)]
+    board = Board([], scores, admitted.protocol, admitted.left_out, losses, _sources(admitted.entries))
+    by_score, by_loss = _Ranking(standings, scores), _Ranking(standings, losses)
+    board.stability = by_score.stability()
+    rows = [_row(standing, board, by_score, by_loss) for standing in standings]
+    order = sorted(range(len(rows)), key=lambda i: _order(rows[i], standings[i]))
+    board.rows = _told_apart([rows[i] for i in order], [standings[i].first.row for i in order])
+    return board
 
 
-def _of_known_ways(entries: list[Entry], left_out: list[str]) -> list[Entry]:
-    """Keep the entries whose data was cut in a way that this version knows; note the others."""
-    strange: Counter[str] = Counter()
-    for entry in entries:
-        try:
-            resampling.parse(entry.record.spec.resample)
-        except SuiteError:
-            strange[entry.record.spec.resample] += 1
-    for way, count in sorted(strange.items()):
-        left_out.append(f"{count} records of data cut in a way that this version does not know: {way}")
-    return [e for e in entries if e.record.spec.resample not in strange]
-
-
-def _rows(entries: Iterable[Entry], columns: list[str]) -> list[Row]:
+def _by_row(entries: Sequence[Entry]) -> list[dict[str, list[Entry]]]:
     groups: dict[str, dict[str, list[Entry]]] = {}
-    for entry in sorted(entries, key=lambda e: (e.record.spec.seed, e.record.spec.fold)):
-        groups.setdefault(row_of(entry.record.spec), {}).setdefault(entry.record.task, []).append(entry)
-    scored = [_Scored(cells, columns) for cells in groups.values()]
-    complete = sorted((s for s in scored if s.complete), key=lambda s: -s.total.mean)
-    partial = sorted((s for s in scored if not s.complete), key=lambda s: s.name)
-    mean_ranks = _mean_ranks(complete, columns)
-    ties = _tie_groups(complete, columns)
-    ranked = [s.row(i + 1, mean_ranks[i], ties[i]) for i, s in enumerate(complete)]
-    rows = ranked + [s.row(None, None, None) for s in partial]
-    return _told_apart(rows, [row_of(s.first.spec) for s in complete + partial])
+    for entry in sorted(entries, key=lambda e: (e.head.seed, e.head.fold)):
+        groups.setdefault(entry.head.row, {}).setdefault(entry.head.task, []).append(entry)
+    return list(groups.values())
 
 
-def _told_apart(rows: list[Row], identities: list[str]) -> list[Row]:
-    """Return the rows, with a mark on those that differ in what a table does not show: revision, settings, mixture."""
-    names = Counter((row.label, row.way) for row in rows)
-    return [
-        row if names[row.label, row.way] == 1 else replace(row, mark=digest(identity.encode())[7:13])
-        for row, identity in zip(rows, identities, strict=True)
-    ]
+def _sources(entries: Sequence[Entry]) -> int:
+    """Count the sources of the tasks: a task without a named one is its own."""
+    return len({entry.task_spec.cluster or entry.head.task for entry in entries})
 
 
-class _Scored:
-    """One row on its way: its scores a task, the estimate a task and their mean."""
+def _order(row: Row, standing: Standing) -> tuple[bool, float, float, str]:
+    """Sort by M, best first; without one by loss, and then by name."""
+    best = -np.inf if row.mean is None else row.mean
+    least = np.inf if row.mean_loss is None else row.mean_loss
+    return row.mean is None and row.mean_loss is None, -best, least, standing.name
 
-    def __init__(self, cells: dict[str, list[Entry]], columns: list[str]) -> None:
-        self.cells, self.columns = cells, columns
-        self.scores = {task: Scores(entries) for task, entries in cells.items()}
-        self.complete = bool(columns) and all(task in cells and not self.scores[task].missing for task in columns)
-        self.estimates = {task: scores.estimate() for task, scores in self.scores.items()}
-        self.first = next(iter(cells.values()))[0].record
-        self.name = f"{self.first.spec.checkpoint.label} {self.first.spec.strategy}"
-        if self.complete:
-            scales = [self.scale(task)[1] for task in columns]
-            spread = intervals.mean_of([self.estimates[t] for t in columns], scales)
-            corrected = [(self.estimates[t].mean - self.scale(t)[0]) * self.scale(t)[1] for t in columns]
-            self.total = replace(spread, mean=float(np.mean(corrected)))
 
-    def scale(self, task: str) -> tuple[float, float]:
-        """Return chance and 1/(best - chance) of the task's main metric; 0 and 1 where chance is not known."""
-        main = self.cells[task][0].record.main
-        best = main.range[1] if main.greater_is_better else main.range[0]
-        if main.chance is None or best is None or best == main.chance:
-            return 0.0, 1.0
-        return main.chance, 1 / (best - main.chance)
+class _Ranking:
+    """Rows ranked over some tasks of one direction: complete ones by their mean, the others completed."""
 
-    def row(self, place: int | None, mean_rank: float | None, tie: int | None) -> Row:
-        records = [e.record for entries in self.cells.values() for e in entries]
-        seconds = [s for r in records if (s := r.cost.get("seconds")) is not None]
-        checkpoint: Any = self.first.checkpoint
-        return Row(
-            model=self.first.spec.checkpoint.name,
-            revision=self.first.spec.checkpoint.revision,
-            init=self.first.spec.checkpoint.init,
-            strategy=self.first.spec.strategy,
-            mean=self.total.mean if self.complete else None,
-            interval=self.total.interval() if self.complete else None,
-            raw_mean=float(np.mean([self.estimates[t].mean for t in self.columns])) if self.complete else None,
-            mean_rank=mean_rank,
-            rank=place,
-            tie_group=tie,
-            coverage=len([t for t in self.columns if t in self.cells]) / len(self.columns),
-            provisional=not self.complete,
-            tasks={task: self._cell(task) for task in self.columns if task in self.cells},
-            params=checkpoint.get("params"),
-            trainable_params=checkpoint.get("trainable_params"),
-            seconds=float(np.mean(seconds)) if seconds else None,
-            settings=dict(self.first.spec.settings),
-            trunk=trunk_of(self.first.spec),
-            mixture=self.first.spec.mixture.model_dump(mode="json") if self.first.spec.mixture else None,
-            resample=self.first.spec.resample,
-        )
+    def __init__(self, standings: Sequence[Standing], tasks: Sequence[str]) -> None:
+        self.tasks = list(tasks)
+        able = [s for s in standings if any(s.has(task) for task in tasks)]
+        complete = sorted((s for s in able if s.complete(tasks)), key=lambda s: -s.total(tasks).mean)
+        self._complete = complete
+        self._all = complete + [s for s in able if not s.complete(tasks)]
+        self._numbers = {id(s): number for number, s in enumerate(self._all)}
+        self._groups = tie_groups(complete, tasks)
+        self._matrix = np.array([s.corrected(tasks) for s in self._all]).reshape(len(self._all), len(tasks))
+        self._completed = self._complete_missing()
+        self._mean_ranks = self._ranked()
+        self._strengths = self._fought()
 
-    def _cell(self, task: str) -> Cell:
-        scores, estimate = self.scores[task], self.estimates[task]
-        records = [entry.record for entry in scores.entries]
-        return Cell(
-            mean=estimate.mean,
-            interval=_inside(estimate.interval(), records[0].main.range),
-            seeds=scores.seeds,
-            n=scores.examples,
-            collapsed=sum(r.collapsed for r in records),
-            failed=sum(r.counts.get("failed", 0) for r in records),
-            folds=scores.way.count if scores.way.name != "sequential" else 1,
-            missing_folds=scores.missing,
-        )
+    def _complete_missing(self) -> Completed | None:
+        from suite.stats.completion import complete
+
+        return complete(self._matrix) if np.isnan(self._matrix).any() else None
+
+    def _ranked(self) -> np.ndarray:
+        from suite.stats.ranking import mean_ranks
+
+        return mean_ranks(self._matrix[: len(self._complete)]) if self._complete else np.array([])
+
+    def _fought(self) -> np.ndarray | None:
+        from suite.stats.ranking import bradley_terry
+
+        return None if self._completed is None else bradley_terry(self._matrix)
+
+    def stability(self) -> Stability | None:
+        """Return how the ranking of complete rows fares without each task in turn."""
+        from suite.stats.ranking import rank_stability
+
+        return rank_stability(self._matrix[: len(self._complete)]) if self._complete else None
+
+    def place(self, standing: Standing) -> dict[str, Any]:
+        """Return a row's mean, interval, rank, tie group, mean rank and strength, as far as it has them."""
+        found: dict[str, Any] = dict.fromkeys(("mean", "interval", "rank", "tie_group", "mean_rank", "strength"))
+        number = self._numbers.get(id(standing))
+        if number is None:
+            return found
+        if self._strengths is not None:
+            found["strength"] = float(self._strengths[number])
+        if number >= len(self._complete):
+            return found | self._provisional(standing, number)
+        total = standing.total(self.tasks)
+        ranks = {"rank": number + 1, "tie_group": self._groups[number], "mean_rank": float(self._mean_ranks[number])}
+        return found | ranks | {"mean": total.mean, "interval": total.interval()}
+
+    def _provisional(self, standing: Standing, number: int) -> dict[str, Any]:
+        """Return the completed mean; its interval holds what is not known of the missing scores and of the others.
+
+        Where too little is known for an interval there is no mean either.
+        """
+        done = self._completed
+        bounds = done.interval_of(number) if done is not None and done.columns.all() else None
+        if done is None or bounds is None:
+            return {}
+        mean = float(done.means[number])
+        known = [task for task in self.tasks if standing.has(task)]
+        sampled = standing.total(known).interval()
+        half = 0.0 if sampled is None else len(known) / len(self.tasks) * (sampled[1] - sampled[0]) / 2
+        below, above = (float(np.hypot(end - mean, half)) for end in bounds)
+        return {"mean": mean, "interval": (mean - below, mean + above)}
+
+
+def _row(standing: Standing, board: Board, by_score: _Ranking, by_loss: _Ranking) -> Row:
+    heads = [entry.head for entries in standing.cells.values() for entry in entries]
+    about = json.loads(standing.first.about)
+    placed, lost = by_score.place(standing), by_loss.place(standing)
+    counted = board.tasks or board.losses
+    raw = standing.raw(board.tasks) if board.tasks and standing.complete(board.tasks) else None
+    seconds = [head.seconds for head in heads if head.seconds is not None]
+    return Row(
+        model=about["checkpoint"]["name"],
+        revision=about["checkpoint"]["revision"],
+        init=about["checkpoint"]["init"],
+        strategy=standing.first.strategy,
+        **placed,
+        raw_mean=raw.mean if raw else None,
+        raw_interval=raw.interval() if raw else None,
+        coverage=len([task for task in counted if task in standing.cells]) / max(len(counted), 1),
+        provisional=not standing.complete(counted),
+        tasks={task: _cell(standing, task) for task in [*board.tasks, *board.losses] if task in standing.cells},
+        params=standing.first.params,
+        trainable_params=standing.first.trainable,
+        seconds=float(np.mean(seconds)) if seconds else None,
+        peak_memory=max((head.peak_memory for head in heads if head.peak_memory is not None), default=None),
+        settings=about["settings"],
+        trunk=tuple(about["trunk"]),
+        mixture=about["mixture"],
+        resample=standing.first.resample,
+        mean_loss=None if lost["mean"] is None else -lost["mean"],
+        loss_interval=None if lost["interval"] is None else (-lost["interval"][1], -lost["interval"][0]),
+        loss_rank=lost["rank"],
+        loss_tie_group=lost["tie_group"],
+    )
+
+
+def _cell(standing: Standing, task: str) -> Cell:
+    scores, estimate = standing.scores[task], standing.estimates[task]
+    heads = [entry.head for entry in scores.entries]
+    seen = scores.entries[0].seen
+    cleaned = [head.clean for head in heads if head.clean is not None]
+    return Cell(
+        mean=estimate.mean,
+        interval=_inside(estimate.interval(), scores.entries[0].main.range),
+        seeds=scores.seeds,
+        n=scores.examples,
+        collapsed=sum(head.collapsed for head in heads),
+        failed=sum(head.failed for head in heads),
+        folds=scores.way.count if scores.way.name != "sequential" else 1,
+        missing_folds=scores.missing,
+        collapses=standing.collapses(task),
+        seen=0 if seen is None else int(seen.sum()),
+        clean=float(np.mean(cleaned)) if len(cleaned) == len(heads) else None,
+    )
 
 
 def _inside(
@@ -274,39 +321,22 @@ def _inside(
     return max(interval[0], -np.inf if low is None else low), min(interval[1], np.inf if high is None else high)
 
 
-def _mean_ranks(rows: list[_Scored], columns: list[str]) -> list[float]:
-    """Return each row's rank averaged over tasks, ties sharing theirs (Borda on a complete table)."""
-    from scipy.stats import rankdata
-
-    if not rows:
-        return []
-    ranks = [rankdata([-row.estimates[task].mean * np.sign(row.scale(task)[1]) for row in rows]) for task in columns]
-    return [float(mean) for mean in np.mean(ranks, axis=0)]
-
-
-def _tie_groups(rows: list[_Scored], columns: list[str]) -> list[int]:
-    """Number groups from the top: a row joins while its paired difference to the group's first is not clear of 0."""
-    groups: list[int] = []
-    first = 0
-    for i, row in enumerate(rows):
-        if i and _differ(rows[first], row, columns):
-            first = i
-        groups.append(groups[-1] + (first == i) if groups else 1)
-    return groups
-
-
-def _differ(one: _Scored, other: _Scored, columns: list[str]) -> bool:
-    differences = [one.scores[t].minus(other.scores[t]) for t in columns]
-    found = intervals.mean_of(differences, [one.scale(t)[1] for t in columns]).interval()
-    return found is not None and (found[0] > 0 or found[1] < 0)
+def _told_apart(rows: list[Row], identities: list[str]) -> list[Row]:
+    """Return the rows, with a mark on those that differ in what a table does not show: revision, settings, mixture."""
+    names = Counter((row.label, row.way) for row in rows)
+    return [
+        row if names[row.label, row.way] == 1 else replace(row, mark=digest(identity.encode())[7:13])
+        for row, identity in zip(rows, identities, strict=True)
+    ]
 
 
 def flat(row: Row) -> dict[str, Any]:
     """Return a row as one level of names and numbers: `<task>`, `<task>.low`, `<task>.high`, `<task>.seeds`."""
-    nested = ("tasks", "interval", "settings", "mixture")
+    nested = ("tasks", "interval", "raw_interval", "loss_interval", "settings", "mixture")
     flat: dict[str, Any] = {k: v for k, v in asdict(row).items() if k not in nested}
     flat["trunk"] = "+".join(row.trunk)
-    flat["low"], flat["high"] = row.interval or (None, None)
+    for name, ends in (("", row.interval), ("raw.", row.raw_interval), ("loss.", row.loss_interval)):
+        flat[f"{name}low"], flat[f"{name}high"] = ends or (None, None)
     for name, cell in row.tasks.items():
         flat[name] = cell.mean
         flat[f"{name}.low"], flat[f"{name}.high"] = cell.interval or (None, None)

@@ -20,6 +20,9 @@ from typing import Literal, get_args
 from suite.spec import SuiteError
 
 Name = Literal["holdout", "kfold", "loo", "bootstrap", "partition", "sequential"]
+FOLDED: tuple[Name, ...] = ("kfold", "bootstrap")
+"""Ways whose every run is tested on rows of its own."""
+
 FORMS = "holdout, kfold:K, loo, bootstrap:B, partition:P or partition:P:sequential, each count being 2 to 9999"
 _COUNTED = re.compile(r"(?P<name>kfold|bootstrap|partition):(?P<count>[1-9][0-9]{0,3})(?P<turns>:sequential)?")
 

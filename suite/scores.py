@@ -14,11 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from suite import resampling
+from suite.index import Entry
 from suite.stats import intervals
 from suite.stats.intervals import Estimate
-from suite.store import Entry
-
-RESAMPLED = ("kfold", "bootstrap")
 
 
 @dataclass(frozen=True)
@@ -30,27 +28,27 @@ class Scores:
     @property
     def way(self) -> resampling.Resample:
         """How the data was cut."""
-        return resampling.parse(self.entries[0].record.spec.resample)
+        return resampling.parse(self.entries[0].head.resample)
 
     @property
     def mean(self) -> float:
         """The mean of the stored scores, whatever pseudo-values average to."""
-        return float(np.mean([entry.record.score for entry in self.entries]))
+        return float(np.mean([entry.head.score for entry in self.entries]))
 
     @property
     def seeds(self) -> int:
         """The number of seeds."""
-        return len({entry.record.spec.seed for entry in self.entries})
+        return len({entry.head.seed for entry in self.entries})
 
     @property
     def missing(self) -> int:
         """How many folds are not there of the seeds that are."""
-        return resampling.folds(self.entries[0].record.spec.resample) * self.seeds - len(self._by_fold())
+        return resampling.folds(self.entries[0].head.resample) * self.seeds - len(self._by_fold())
 
     @property
     def examples(self) -> int:
         """The number of examples that one seed is tested on; of bootstrap replicates, on average."""
-        total = sum(len(entry.values) for entry in self.entries)
+        total = sum(entry.n for entry in self.entries)
         return round(total / (self.seeds if self.way.name == "kfold" else len(self.entries)))
 
     @property
@@ -65,7 +63,7 @@ class Scores:
 
     def estimate(self) -> Estimate:
         """Return the mean with the shares of its variance."""
-        if self.way.name in RESAMPLED:
+        if self.way.name in resampling.FOLDED:
             folds = np.array(list(self._by_fold().values()))
             found = intervals.corrected_resampled(folds, self._test_to_train())
         else:
@@ -74,7 +72,7 @@ class Scores:
 
     def minus(self, other: Scores) -> Estimate:
         """Return the difference of two means over the same examples, or over the folds that both have."""
-        if self.way.name not in RESAMPLED:
+        if self.way.name not in resampling.FOLDED:
             clusters = self.clusters if self.clusters is not None else other.clusters
             both = self._matrix(clusters), other._matrix(clusters)
             found = intervals.paired_difference(*both, (self._deals, other._deals))
@@ -87,16 +85,15 @@ class Scores:
 
     def _by_fold(self) -> dict[tuple[int, int], float]:
         """Return each (seed, fold)'s score."""
-        return {(e.record.spec.seed, e.record.spec.fold): e.record.score for e in self.entries}
+        return {(e.head.seed, e.head.fold): e.head.score for e in self.entries}
 
     def _test_to_train(self) -> float:
         """Return how many rows are tested for each different one that was trained or selected on, on average."""
         ratios = []
-        for record in (entry.record for entry in self.entries):
-            distinct = record.data.get("train_distinct", record.counts["train"])
-            assert isinstance(distinct, int)  # a count
-            trained = min(distinct, record.counts["train"])  # a protocol's limits may keep fewer
-            ratios.append(record.counts["test"] / (trained + record.counts["validation"]))
+        for head in (entry.head for entry in self.entries):
+            distinct = head.train if head.distinct is None else head.distinct
+            trained = min(distinct, head.train)  # a protocol's limits may keep fewer
+            ratios.append(head.test / (trained + head.validation))
         return float(np.mean(ratios))
 
     def _matrix(self, clusters: np.ndarray | None) -> np.ndarray:

@@ -18,7 +18,6 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from suite import index
+from suite.index import Contents, Entry
 from suite.spec import SCHEMA, Record, Result, SuiteError, canonical_json, digest
 
-_INDEX_VERSION = b"3"
 _FILES = ("record.json", "predictions.parquet")
 _TABLE = pa.schema(
     [
@@ -42,33 +42,6 @@ _TABLE = pa.schema(
     ]
 )
 _OPTIONAL = {"cluster": pa.field("cluster", pa.string()), "seen": pa.field("seen", pa.bool_())}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A stored record, what each test example gives to its main metric, fp64 [n], and its cluster if it has one."""
-
-    record: Record
-    values: np.ndarray
-    clusters: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One line of the index: a record's text, its values, and what its files looked like when they were read."""
-
-    text: str
-    values: np.ndarray
-    clusters: np.ndarray | None
-    seal: str
-
-
-@dataclass
-class Contents:
-    """Everything that a store holds, and what in it cannot be used and why."""
-
-    entries: list[Entry] = field(default_factory=list)
-    faults: dict[str, str] = field(default_factory=dict)
 
 
 class Store:
@@ -205,36 +178,34 @@ class Store:
         return path
 
     def contents(self) -> Contents:
-        """Return all first attempts, through the index, which is brought up to date on the way.
+        """Return all attempts, through the index, which is brought up to date on the way.
 
         A store that does not exist is empty.
         """
-        names = [name for name in self.names() if name.endswith("-1")]
-        index = self._load_index()
-        found: dict[str, _Row] = {}
+        known = self._load_index()
+        lines: dict[str, index.Line] = {}
         contents = Contents()
-        for name in names:
+        for name in self.names():
             try:
-                row = index.get(name)
-                found[name] = row if row and row.seal == self._seal(name) else self._index_row(name)
-                contents.entries.append(Entry(_parse(found[name].text, name), found[name].values, found[name].clusters))
+                line = known.get(name)
+                lines[name] = line if line and line.seal == self._seal(name) else self._line(name)
+                to = contents.entries if name.endswith("-1") else contents.again
+                to.append(Entry(lines[name].head, lines[name].examples, self._record))
             except SuiteError as error:
-                found.pop(name, None)
+                lines.pop(name, None)
                 contents.faults[name] = str(error)
-        if {name: row.seal for name, row in found.items()} != {name: row.seal for name, row in index.items()}:
-            self._save_index(found)
+        if {name: line.seal for name, line in lines.items()} != {name: line.seal for name, line in known.items()}:
+            self._save_index(lines)
         return contents
 
-    def _index_row(self, name: str) -> _Row:
+    def _line(self, name: str) -> index.Line:
         seal = self._seal(name)  # before reading: a file that changes meanwhile no longer looks like this
-        record, table = self._read(name)
-        try:
-            columns = pq.read_table(io.BytesIO(table))
-            values = columns["value"].to_numpy()
-            clusters = _codes(columns["cluster"]) if "cluster" in columns.column_names else None
-        except (pa.ArrowException, KeyError, TypeError) as error:
-            raise SuiteError(f"{name}: predictions.parquet is no table of predictions: {error}.") from None
-        return _Row(record.model_dump_json(by_alias=True), values, clusters, seal)
+        return index.line_of(*self._read(name), seal)
+
+    def _record(self, name: str) -> Record:
+        """Return a record whose table was looked at when it was indexed."""
+        entry = f"{self._root}/records/{name[:2]}/{name}"
+        return _parse(self._files(entry, name, ("record.json",))["record.json"].decode(), name)
 
     def _seal(self, name: str) -> str:
         """Return size and time of an entry's files, so that one edited in place is read and compared anew.
@@ -250,42 +221,16 @@ class Store:
             return "incomplete"
         return " ".join(f"{state.st_size}.{state.st_mtime_ns}" for state in states)
 
-    def _load_index(self) -> dict[str, _Row]:
+    def _load_index(self) -> dict[str, index.Line]:
         try:
-            table = pq.read_table(io.BytesIO(self._fs.cat_file(f"{self._root}/index.parquet")))
-            if (table.schema.metadata or {}).get(b"index") != _INDEX_VERSION:
-                return {}
-            columns = (
-                table["name"].to_pylist(),
-                table["record"].to_pylist(),
-                table["values"],
-                table["clusters"],
-                table["seal"].to_pylist(),
-            )
-            return {
-                name: _Row(
-                    text, values.values.to_numpy(), clusters.values.to_numpy() if clusters.is_valid else None, seal
-                )
-                for name, text, values, clusters, seal in zip(*columns, strict=True)
-            }
-        except (OSError, pa.ArrowException, KeyError, ValueError, AttributeError):
-            return {}  # a cache: whatever is wrong with it, it is made again
+            return index.read(self._fs.cat_file(f"{self._root}/index.parquet"))
+        except OSError:
+            return {}
 
-    def _save_index(self, rows: dict[str, _Row]) -> None:
-        table = pa.table(
-            {
-                "name": list(rows),
-                "record": [row.text for row in rows.values()],
-                "values": pa.array([row.values for row in rows.values()], type=pa.list_(pa.float64())),
-                "clusters": pa.array([row.clusters for row in rows.values()], type=pa.list_(pa.int32())),
-                "seal": [row.seal for row in rows.values()],
-            }
-        ).replace_schema_metadata({b"index": _INDEX_VERSION})
-        content = io.BytesIO()
-        pq.write_table(table, content, compression="zstd")
+    def _save_index(self, lines: dict[str, index.Line]) -> None:
         draft = f"{self._root}/.index-{uuid.uuid4().hex}"
         try:
-            self._fs.pipe_file(draft, content.getvalue())
+            self._fs.pipe_file(draft, index.write(lines.values()))
             self._fs.mv(draft, f"{self._root}/index.parquet")
         except OSError:  # a store that is only read works without its cache
             with contextlib.suppress(OSError):
@@ -293,10 +238,17 @@ class Store:
 
     def _read(self, name: str) -> tuple[Record, bytes]:
         """Return a record and its table's bytes, compared with their digest."""
-        entry = f"{self._root}/records/{name[:2]}/{name}"
+        files = self._files(f"{self._root}/records/{name[:2]}/{name}", name, _FILES)
+        record, table = _parse(files["record.json"].decode(), name), files["predictions.parquet"]
+        if record.predictions != digest(table):
+            raise SuiteError(f"{name}: the record names another table of predictions than the one beside it.")
+        return record, table
+
+    def _files(self, entry: str, name: str, wanted: Iterable[str]) -> dict[str, bytes]:
+        """Return files of an entry, compared with their digest."""
         try:
             digests = json.loads(self._fs.cat_file(f"{entry}/digest.json"))
-            files = {file: self._fs.cat_file(f"{entry}/{file}") for file in _FILES}
+            files = {file: self._fs.cat_file(f"{entry}/{file}") for file in wanted}
         except FileNotFoundError:
             raise SuiteError(f"{name} is not in the store '{self.url}', or was never finished.") from None
         except (OSError, ValueError) as error:
@@ -307,10 +259,7 @@ class Store:
                     f"{name}: the bytes of {file} are not those that were put; it was changed or damaged. "
                     f"To have it made anew, take {entry} away."
                 )
-        record, table = _parse(files["record.json"].decode(), name), files["predictions.parquet"]
-        if record.predictions != digest(table):
-            raise SuiteError(f"{name}: the record names another table of predictions than the one beside it.")
-        return record, table
+        return files
 
     def names(self) -> list[str]:
         """Return the names (`<key>-<attempt>`) of all entries, sorted; drafts and foreign files are passed over."""
@@ -337,12 +286,6 @@ class Store:
 
     def _exists(self, path: str) -> bool:
         return bool(self._fs.exists(path))
-
-
-def _codes(clusters: pa.ChunkedArray) -> np.ndarray:
-    """Return a number a cluster, int32 [n], in the order of their names."""
-    names = clusters.to_pylist()
-    return np.unique(np.array(names, dtype=object), return_inverse=True)[1].astype(np.int32)
 
 
 def _is_name(name: str) -> bool:

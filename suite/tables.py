@@ -11,45 +11,127 @@ from typing import Any
 
 import numpy as np
 
+from suite.index import Entry
 from suite.leaderboard import Board, Cell, Row, flat
 from suite.spec import Record
 from suite.stats.continual import backward_transfer, forgetting, forward_transfer
 from suite.stats.intervals import mean_interval
-from suite.store import Entry
+from suite.stats.ranking import Stability
 
 LEGEND = (
-    "M: mean of chance-corrected scores. ±: half of the 95% interval over examples and seeds (* one seed: examples "
-    "only), or over folds or replicates. =: not told apart from the row that leads its group. !: a run collapsed. "
-    "?: lacks a task or fold, so no M."
+    "M: mean of chance-corrected scores; raw: of the scores as they are. ±: half of the 95% interval over examples and "
+    "seeds (* one seed: examples only), or over folds or replicates. =: not told apart from the row that leads its "
+    "group. !: a run collapsed. ?: lacks a task or fold, so its M is completed from the others and it has no rank."
 )
-COSTS = ("seeds", "trained", "of", "s/run")
+LOSS_LEGEND = "Losses: less is better. Their mean is not part of M."
+BESIDE = ("raw", "mean rank")
+COSTS = ("seeds", "trained", "of", "s/run", "GB")
 
 
-def head(board: Board) -> list[str]:
-    """Return the names of the columns."""
-    return ["#", "model", "strategy", "M", *board.tasks, *COSTS]
+def head(board: Board, wide: bool = True) -> list[str]:
+    """Return the names of the columns; a narrow table has neither what stands beside M nor the cost."""
+    return ["#", "model", "strategy", "M", *(BESIDE if wide else ()), *board.tasks, *(COSTS if wide else ())]
 
 
-def cells(board: Board) -> list[list[str]]:
-    """Return every row's texts, under the columns of `head`; names stand as they are, not escaped."""
+def cells(board: Board, wide: bool = True) -> list[list[str]]:
+    """Return the texts of every row with a score, under the columns of `head`; names stand as they are, not escaped."""
     rows: list[list[str]] = []
     group = None
-    for row in board.rows:
+    for row in _of(board.rows, board.tasks):
         tied = row.tie_group is not None and row.tie_group == group
         group = row.tie_group
-        place = f"{'=' if tied else ''}{row.rank or '?'}"
-        scores = [spread(row.mean, row.interval), *(_score(row.tasks.get(task)) for task in board.tasks)]
-        rows.append([place, row.label, row.way, *scores, *_costs(row)])
+        line = [f"{'=' if tied else ''}{row.rank or '?'}", row.label, row.way, spread(row.mean, row.interval)]
+        if wide:
+            beside = "-" if row.mean_rank is None else f"{row.mean_rank:.1f}"
+            line += [spread(row.raw_mean, row.raw_interval), beside]
+        line += [_score(row.tasks.get(task)) for task in board.tasks]
+        rows.append(line + (_costs(row) if wide else []))
     return rows
 
 
-def _score(cell: Cell | None) -> str:
+def loss_head(board: Board) -> list[str]:
+    """Return the names of the columns of the table of losses."""
+    return ["#", "model", "strategy", "mean loss", *board.losses]
+
+
+def loss_cells(board: Board) -> list[list[str]]:
+    """Return the texts of every row with a loss, least first, under the columns of `loss_head`."""
+    rows: list[list[str]] = []
+    group = None
+    ranked = sorted(_of(board.rows, board.losses), key=lambda row: (row.loss_rank or len(board.rows) + 1, row.label))
+    for row in ranked:
+        tied = row.loss_tie_group is not None and row.loss_tie_group == group
+        group = row.loss_tie_group
+        place = f"{'=' if tied else ''}{row.loss_rank or '?'}"
+        losses = [_score(row.tasks.get(task), loss=True) for task in board.losses]
+        rows.append([place, row.label, row.way, spread(row.mean_loss, row.loss_interval, loss=True), *losses])
+    return rows
+
+
+def _of(rows: Sequence[Row], tasks: Sequence[str]) -> list[Row]:
+    """Return the rows that have any of the tasks."""
+    return [row for row in rows if any(task in row.tasks for task in tasks)]
+
+
+def notes(board: Board) -> list[str]:
+    """Return what a reader of the board should know beside its numbers, a sentence each."""
+    found = []
+    if board.tasks and board.sources:
+        tasks = f"{len(board.tasks)} task{'s' if len(board.tasks) > 1 else ''}"
+        found.append(f"{tasks} from {board.sources} source{'s' if board.sources > 1 else ''}.")
+    if board.stability:
+        found.append(_stability(board.stability, board.tasks))
+    for row in board.rows:
+        for task, cell in row.tasks.items():
+            found += _cell_notes(f"{row.label}, {row.way}, {task}", cell)
+    return [*found, *_seen_notes(board)]
+
+
+def _stability(stability: Stability, tasks: Sequence[str]) -> str:
+    n = len(stability.taus)
+    without = f" (not without {', '.join(tasks[i] for i in stability.flips)})" if stability.flips else ""
+    return (
+        f"With one task left out in turn, the ranking agrees with this one by Kendall's tau of {stability.lowest:.2f} "
+        f"at the least and {stability.mean:.2f} on average; the top stays the top {stability.top_stays} of {n} times"
+        f"{without}."
+    )
+
+
+def _cell_notes(name: str, cell: Cell) -> list[str]:
+    """Say how many runs collapsed and how many examples had no finite score."""
+    found = []
+    if fell := cell.collapses:
+        low, high = (100 * end for end in fell.rate_interval)
+        others = "" if fell.mean is None else f"; the others: {spread(fell.mean, fell.interval)}"
+        found.append(
+            f"{name}: {fell.count} of {fell.n} runs collapsed (a rate of {100 * fell.rate:.0f}%, {low:.0f} to "
+            f"{high:.0f}% with 95% confidence){others}. All runs count in the mean."
+        )
+    if cell.failed:
+        found.append(f"{name}: {cell.failed} test examples got no finite score; they count as scored 0.")
+    return found
+
+
+def _seen_notes(board: Board) -> list[str]:
+    """Say for each task how many test rows the training rows hold, and how much that moves a score at the most."""
+    found = []
+    for task in [*board.tasks, *board.losses]:
+        held = [row.tasks[task] for row in board.rows if task in row.tasks and row.tasks[task].seen]
+        if not held:
+            continue
+        moves = [cell.clean - cell.mean for cell in held if cell.clean is not None]
+        most = f"; without them scores move by {100 * max(moves, key=abs):+.1f} points at the most" if moves else ""
+        count = max(cell.seen for cell in held)
+        found.append(f"{task}: the training rows hold {count} of {held[0].n} test rows, exactly or nearly{most}.")
+    return found
+
+
+def _score(cell: Cell | None, loss: bool = False) -> str:
     if cell is None:
         return "-"
     alone = "*" if cell.seeds == 1 and cell.folds == 1 else ""
-    return (
-        spread(cell.mean, cell.interval) + alone + ("!" if cell.collapsed else "") + ("?" if cell.missing_folds else "")
-    )
+    marks = alone + ("!" if cell.collapsed else "") + ("?" if cell.missing_folds else "")
+    return spread(cell.mean, cell.interval, loss) + marks
 
 
 def _costs(row: Row) -> list[str]:
@@ -59,16 +141,18 @@ def _costs(row: Row) -> list[str]:
         count(row.trainable_params),
         count(row.params),
         f"{row.seconds:.1f}" if row.seconds is not None else "-",
+        f"{row.peak_memory / 1e9:.1f}" if row.peak_memory is not None else "-",
     ]
 
 
-def spread(mean: float | None, interval: tuple[float, float] | None) -> str:
-    """Return a mean with half the width of its interval, in points: '63.2 ±2.1'."""
+def spread(mean: float | None, interval: tuple[float, float] | None, loss: bool = False) -> str:
+    """Return a mean with half the width of its interval, in points: '63.2 ±2.1'; a loss in its own unit."""
     if mean is None:
         return "-"
-    if interval is None:
-        return f"{100 * mean:.1f}"
-    return f"{100 * mean:.1f} ±{50 * (interval[1] - interval[0]):.1f}"
+    half = None if interval is None else (interval[1] - interval[0]) / 2
+    if loss:
+        return f"{mean:.4g}" + ("" if half is None else f" ±{half:.2g}")
+    return f"{100 * mean:.1f}" + ("" if half is None else f" ±{100 * half:.1f}")
 
 
 def count(n: int | None) -> str:
@@ -123,13 +207,20 @@ def to_csv(board: Board) -> str:
 
 
 def to_markdown(board: Board) -> str:
-    """Return a Markdown table with its legend; names are escaped."""
-    lines = [head(board), ["---"] * len(head(board)), *cells(board)]
-    table = [
-        "| " + " | ".join(text if i == 1 else escape(text) for text in line) + " |" for i, line in enumerate(lines)
-    ]
-    notes = [f"Protocol {board.protocol}. {LEGEND}", *(f"Left out: {note}" for note in board.left_out)]
-    return "\n".join([*table, *(f"\n{escape(note)}" for note in notes)]) + "\n"
+    """Return a Markdown table with its legend, and one of losses if there are any; names are escaped."""
+    parts = []
+    if board.tasks or not board.losses:
+        parts.append(_markdown([head(board), *cells(board)]))
+    if board.losses:
+        parts.append(_markdown([loss_head(board), *loss_cells(board)]))
+    legend = f"Protocol {board.protocol}. {LEGEND}" + (f" {LOSS_LEGEND}" if board.losses else "")
+    told = [legend, *notes(board), *(f"Left out: {note}" for note in board.left_out)]
+    return "\n\n".join([*parts, *(escape(note) for note in told)]) + "\n"
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
+    first, *rest = [["#" if text == "#" else escape(text) for text in line] for line in lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (first, ["---"] * len(first), *rest))
 
 
 def escape(text: str) -> str:

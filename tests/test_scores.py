@@ -22,7 +22,7 @@ from suite.spec import (
 )
 from suite.stats import intervals
 from suite.stats.intervals import Estimate
-from suite.store import Entry
+from suite.index import Entry, entry_of
 
 SPEC = RunSpec(
     checkpoint=CheckpointRef(name="m", revision="0" * 40),
@@ -64,7 +64,7 @@ def entry(resample: str, place: tuple[int, int], values: Any, score: float | Non
         seeds={},
         created="2026-01-01T00:00:00+00:00",
     )
-    return Entry(record, values, None if clusters is None else np.asarray(clusters, dtype=np.int32))
+    return entry_of(record, {"value": values} if clusters is None else {"value": values, "cluster": clusters})
 
 
 def folded(scores: dict[tuple[int, int], float], resample: str = "kfold:3", **more: Any) -> Scores:

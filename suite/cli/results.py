@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from suite.cli._boards import Filter, print_boards, print_transfer
+from suite.cli._boards import print_boards, print_transfer
 from suite.cli._words import AsJson, StoreUrl, app, told
 
 
@@ -18,27 +18,31 @@ def leaderboard(
     strategy: Annotated[str | None, typer.Option("-s", "--strategy", help="Only this strategy.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Only this protocol.")] = None,
     resample: Annotated[str | None, typer.Option(help="Only what was evaluated so: holdout, kfold:5, ...")] = None,
+    tags: Annotated[list[str] | None, typer.Option("--tag", help="Only tasks with this tag; several: all.")] = None,
     form: Annotated[str, typer.Option("--format", help="table, csv, json or markdown.")] = "table",
 ) -> None:
     """Rank what a store holds."""
     with told():
         from suite import tables
-        from suite.leaderboard import rank, read, tasks_in
+        from suite.admission import Filter, admit, read, tasks_in
+        from suite.leaderboard import board_of
         from suite.spec import SuiteError
         from suite.tasks import load
 
         forms = {"csv": tables.to_csv, "json": tables.to_json, "markdown": tables.to_markdown}
         if form != "table" and form not in forms:
             raise SuiteError(f"--format is '{form}'; expected table, csv, json or markdown.")
+        only = Filter(strategy, protocol, resample, tuple(tags or ()))
         contents = read(store)
-        columns = [task for word in tasks or [] for task in load(word)] or tasks_in(contents)
+        columns = [task for word in tasks or [] for task in load(word)] or tasks_in(contents, only.tags)
         if form == "table":
-            print_boards(columns, contents, Filter(strategy, protocol, resample))
+            print_boards(columns, contents, only)
             return
-        board = rank(contents, columns, strategy, protocol, resample)
+        board = board_of(admit(contents, columns, only))
         typer.echo(forms[form](board), nl=form == "json")
-        for note in board.left_out if form in ("csv", "json") else []:
-            typer.echo(f"Left out: {note}", err=True)
+        for note in [*tables.notes(board), *(f"Left out: {note}" for note in board.left_out)]:
+            if form in ("csv", "json"):
+                typer.echo(note, err=True)
 
 
 @app.command()

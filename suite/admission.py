@@ -1,0 +1,158 @@
+"""Which records may stand on one board. What is left out is said, with the reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from suite import resampling
+from suite.comparable import is_version
+from suite.index import Contents, Entry
+from suite.spec import SuiteError, TaskSpec
+from suite.store import Store
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which of a store's records a board shows; all of them where nothing is said.
+
+    `tags` are those that a task must have, every one.
+    """
+
+    strategy: str | None = None
+    protocol: str | None = None
+    resample: str | None = None
+    tags: tuple[str, ...] = ()
+
+    def keeps(self, entry: Entry) -> bool:
+        """Return whether an entry passes."""
+        head = entry.head
+        return (
+            self.strategy in (None, head.strategy)
+            and self.protocol in (None, head.protocol_name)
+            and self.resample in (None, head.resample)
+            and (not self.tags or set(self.tags) <= set(entry.task_spec.tags))
+        )
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """Entries that may stand on one board, its columns by name, and what was left out."""
+
+    entries: list[Entry]
+    columns: list[str]
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def protocol(self) -> str | None:
+        """What all of them share."""
+        return self.entries[0].head.protocol if self.entries else None
+
+
+def read(store: str | Store | Contents) -> Contents:
+    """Return what a store holds; several boards of one store are made from one reading.
+
+    Raises:
+        SuiteError: the store cannot be opened.
+    """
+    if isinstance(store, Contents):
+        return store
+    return (store if isinstance(store, Store) else Store(str(store))).contents()
+
+
+def admit(contents: Contents, tasks: Sequence[TaskSpec] | None, only: Filter) -> Admitted:
+    """Return the entries of one protocol, of each task one version and one set of test rows, each run once.
+
+    Args:
+        contents: what a store holds.
+        tasks: the columns; by default every task that has an entry.
+        only: what else to keep.
+
+    Raises:
+        SuiteError: there is no such way to cut data.
+    """
+    if only.resample is not None:
+        resampling.parse(only.resample)
+    left_out = [f"{name[:12]}: {reason}" for name, reason in contents.faults.items()]
+    wanted = {task.name: task for task in tasks} if tasks else None
+    entries = [e for e in contents.entries if (wanted is None or e.head.task in wanted) and only.keeps(e)]
+    entries = _of_known_ways(entries, left_out)
+    entries = _most_common(entries, lambda e: e.head.protocol, "protocol", left_out)
+    columns = list(wanted) if wanted else sorted({e.head.task for e in entries})
+    by_task: dict[str, list[Entry]] = {name: [] for name in columns}
+    for entry in entries:
+        by_task[entry.head.task].append(entry)
+    kept: list[Entry] = []
+    for name, of_task in by_task.items():
+        asked = [e for e in of_task if wanted and is_version(e.task_spec, wanted[name])]
+        kept += _most_common(of_task, lambda e: e.head.column, f"version or data of {name}", left_out, asked)
+    kept = _once(kept, left_out)
+    _tell_disagreement(contents, kept, left_out)
+    return Admitted(kept, columns, left_out)
+
+
+def tasks_in(contents: Contents, tags: Sequence[str] = ()) -> list[TaskSpec]:
+    """Return the tasks that there are records of, by name; of several versions the one stored last."""
+    latest = sorted(contents.entries, key=lambda e: e.head.created)
+    named = {e.head.task: e.head.task_spec for e in latest}
+    found = {e.head.task: e.task_spec for e in latest if named[e.head.task] == e.head.task_spec}
+    return [spec for _, spec in sorted(found.items()) if set(tags) <= set(spec.tags)]
+
+
+def _of_known_ways(entries: list[Entry], left_out: list[str]) -> list[Entry]:
+    """Keep the entries whose data was cut in a way that this version knows; note the others."""
+    strange: set[str] = set()
+    for way in {entry.head.resample for entry in entries}:
+        try:
+            resampling.parse(way)
+        except SuiteError:
+            strange.add(way)
+    for way, count in sorted(Counter(e.head.resample for e in entries if e.head.resample in strange).items()):
+        left_out.append(f"{count} records of data cut in a way that this version does not know: {way}")
+    return [e for e in entries if e.head.resample not in strange]
+
+
+def _most_common(
+    entries: list[Entry],
+    of: Callable[[Entry], str],
+    what: str,
+    left_out: list[str],
+    asked: Sequence[Entry] = (),
+) -> list[Entry]:
+    """Keep the entries that agree with the most (of those asked for, if there are any); note the others."""
+    counts = Counter(of(e) for e in entries)
+    if len(counts) < 2:
+        return entries
+    ((kept, _),) = Counter(of(e) for e in asked or entries).most_common(1)
+    for other in sorted(counts.keys() - {kept}):
+        left_out.append(f"{counts[other]} records of another {what}: {other} (shown: {kept})")
+    return [e for e in entries if of(e) == kept]
+
+
+def _once(entries: list[Entry], left_out: list[str]) -> list[Entry]:
+    """Keep one entry a row, task, seed and fold, the one that was made first; note the others.
+
+    Two of one seed can have keys of their own, as under a protocol of other words: they are no two seeds.
+    """
+    kept: dict[tuple[str, str, int, int], Entry] = {}
+    again: Counter[str] = Counter()
+    for entry in sorted(entries, key=lambda e: (e.head.created, e.head.name)):
+        head = entry.head
+        if kept.setdefault((head.row, head.task, head.seed, head.fold), entry) is not entry:
+            again[head.task] += 1
+    for task, count in sorted(again.items()):
+        left_out.append(f"{count} records of {task} that repeat a seed and fold of their row (shown: the first made)")
+    return list(kept.values())
+
+
+def _tell_disagreement(contents: Contents, kept: Sequence[Entry], left_out: list[str]) -> None:
+    """Note where a further attempt at a run came to another score than the first, which is shown."""
+    shown = {entry.head.key: entry.head for entry in kept}
+    for again in contents.again:
+        first = shown.get(again.head.key)
+        if first and first.score != again.head.score:
+            left_out.append(
+                f"{again.head.name[:12]} {first.task}: attempt {again.head.name.rpartition('-')[2]} came to "
+                f"{again.head.score:.4f}, the first to {first.score:.4f} (shown: the first)"
+            )

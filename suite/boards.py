@@ -1,0 +1,52 @@
+"""All boards that a store's records make: no row could have a mean over what its checkpoint cannot read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from suite import kinds, strategies
+from suite.admission import Filter, admit, read, tasks_in
+from suite.index import Contents
+from suite.leaderboard import Board, board_of
+from suite.spec import TaskSpec
+from suite.store import Store
+
+
+def boards(
+    store: str | Store | Contents, tasks: Sequence[TaskSpec] | None = None, only: Filter | None = None
+) -> list[Board]:
+    """Return one board a modality; strategies that test on rows of their own have boards of their own.
+
+    Where nothing fits there is one board without rows, which says what was left out.
+
+    Args:
+        store: a folder, an fsspec URL, an open store, or what one holds.
+        tasks: the columns; by default every task that has a record.
+        only: which records to show.
+
+    Raises:
+        SuiteError: the store cannot be opened, or there is no such way to cut data.
+    """
+    contents, only = read(store), only or Filter()
+    columns = list(tasks) if tasks else tasks_in(contents, only.tags)
+    groups: dict[str, list[TaskSpec]] = {}
+    for task in columns:
+        modality = kinds.get(task.kind).modality if task.kind in kinds.names() else task.kind
+        groups.setdefault(modality, []).append(task)
+    parts = _apart(contents, only)
+    found = []
+    for group in groups.values() or [[]]:
+        made = [board_of(admit(part, group, only)) for part in parts]
+        found += [board for board in made if board.rows] or made[:1]
+    return [board for board in found if board.rows] or found[:1]
+
+
+def _apart(contents: Contents, only: Filter) -> list[Contents]:
+    """Return what may share boards: strategies that test on rows of their own stand apart, unless one is asked for."""
+    known = strategies.names()
+    own = [name for name in known if strategies.get(name).own_rows and only.strategy is None]
+    groups: dict[str, Contents] = {"": Contents(again=contents.again, faults=contents.faults)}
+    for entry in contents.entries:
+        name = entry.head.strategy
+        groups.setdefault(name if name in own else "", Contents()).entries.append(entry)
+    return list(groups.values())
