@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime
 import functools
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from suite import (
     kinds,
     metrics,
     models,
+    predictors,
     processors,
     resampling,
     strategies,
@@ -30,7 +33,7 @@ from suite.data import Prepared
 from suite.environment import Machine
 from suite.kinds import Kind
 from suite.outputs import Outputs
-from suite.spec import MetricInfo, Protocol, Record, Result, RunSpec, TaskSpec
+from suite.spec import MetricInfo, Protocol, Record, Result, RunSpec, SuiteError, TaskSpec
 from suite.strategies import Part
 
 Progress = Callable[[dict[str, Any]], None]
@@ -55,13 +58,14 @@ class _Ready:
         return self.stages[-1]
 
 
-def evaluate(spec: RunSpec, machine: Machine, progress: Progress) -> list[Result]:
+def evaluate(spec: RunSpec, machine: Machine, progress: Progress, keep: str | None = None) -> list[Result]:
     """Run one evaluation: load, prepare, adapt, predict, score; return one result a task.
 
     Args:
         spec: what to evaluate, everything pinned.
         machine: the device and the number of threads.
         progress: called with `{"phase": ...}` and, during training, with step, steps and loss.
+        keep: a folder to write the trained weights into, one below it for each result; by default they are let go.
 
     Raises:
         SuiteError: data or checkpoint cannot be used; the message says why.
@@ -80,7 +84,21 @@ def evaluate(spec: RunSpec, machine: Machine, progress: Progress) -> list[Result
         "environment": environment.describe(machine, spec.protocol.precision),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-    return [_result(spec, one, adapted, about) for one in ready.values()]
+    results = [_result(spec, one, adapted, about) for one in ready.values()]
+    if keep is None or adapted.save is None:
+        return results
+    progress({"phase": "keeping weights"})
+    return [_with_weights(result, ready[result.record.task], adapted, Path(keep)) for result in results]
+
+
+def _with_weights(result: Result, ready: _Ready, adapted: strategies.Adapted, where: Path) -> Result:
+    """Write a result's weights into a folder of their own; if that fails the result is as good without."""
+    folder = where / uuid.uuid4().hex
+    try:
+        predictors.keep(adapted, predictors.describe(result.record, ready.kind), folder)
+    except (OSError, SuiteError) as error:
+        return replace(result, unkept=str(error))
+    return replace(result, weights=str(folder))
 
 
 def _result(spec: RunSpec, ready: _Ready, adapted: strategies.Adapted, about: Mapping[str, Any]) -> Result:
@@ -153,6 +171,7 @@ def _prepare(spec: RunSpec, task: TaskSpec, machine: Machine) -> _Ready:
             collate=kind.collate(processor),
             score=lambda outputs: _main_score(task, kind, validation, outputs),
             identity=identity,
+            classes=tuple(classes) if kind.target in predictors.NAMED else (),
         )
 
     return _Ready(task, kind, classes, cut[-1].pins, max_length, tuple(part(rows) for rows in cut))
@@ -187,6 +206,7 @@ def _job(spec: RunSpec, ready: Mapping[str, _Ready], machine: Machine, progress:
         device=machine.device,
         progress=progress,
         stages=stages if len(stages) > 1 else (),
+        builds=builds,
     )
 
 

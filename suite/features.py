@@ -68,8 +68,9 @@ class Reader:
         pooling: str,
         collate: Callable[[list[dict[str, Any]]], dict[str, Any]],
         device: str,
-        identity: Mapping[str, JsonValue],
+        identity: Mapping[str, JsonValue] | None,
     ) -> None:
+        """Take what features depend on besides the rows as `identity`; without one none are stored or looked up."""
         self._build, self._pooling, self._collate, self._device = build, pooling, collate, device
         self._identity = identity
         self._model: Model | None = None
@@ -104,7 +105,9 @@ class Reader:
     def _stored(
         self, pooling: str, ids: Sequence[str], compute: Callable[[], dict[str, np.ndarray]]
     ) -> dict[str, np.ndarray]:
-        path = self._path(pooling, ids)
+        if self._identity is None:
+            return compute()
+        path = self._path(pooling, ids, self._identity)
         found = _load(path)
         if found is None:
             started = time.perf_counter()
@@ -118,9 +121,9 @@ class Reader:
         self.seconds += seconds
         return arrays
 
-    def _path(self, pooling: str, ids: Sequence[str]) -> Path:
+    def _path(self, pooling: str, ids: Sequence[str], identity: Mapping[str, JsonValue]) -> Path:
         rows = hashlib.sha256("\n".join(ids).encode()).hexdigest()
-        address = {**self._identity, "rows": rows, "pooling": pooling, "semantics": SEMANTICS}
+        address = {**identity, "rows": rows, "pooling": pooling, "semantics": SEMANTICS}
         key = hashlib.sha256(canonical_json(address).encode()).hexdigest()
         return cache_folder() / "features" / key[:2] / f"{key}.safetensors"
 

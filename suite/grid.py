@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from suite import engines, environment, kinds
+from suite import engines, environment, kinds, resampling, strategies
 from suite.plan import Request, plan
 from suite.spec import Failure, Record, Result, RunSpec, SuiteError
 from suite.store import Store
@@ -69,25 +70,62 @@ class Report:
         )
 
 
-def split(specs: Sequence[RunSpec], store: Store, force: bool = False) -> tuple[list[RunSpec], list[RunSpec]]:
-    """Return the runs that the store holds already, and those that are still to be carried out."""
-    held = [] if force else [spec for spec in specs if all(store.has(spec.key(t.name)) for t in spec.tasks)]
+def split(
+    specs: Sequence[RunSpec], store: Store, force: bool = False, keep: bool = False
+) -> tuple[list[RunSpec], list[RunSpec]]:
+    """Return the runs that the store holds already, and those that are still to be carried out.
+
+    Where weights are to be kept, a run that could keep some is held only if it did.
+    """
+    held = [] if force else [spec for spec in specs if _is_held(spec, store, keep and leaves_weights(spec))]
     keys = {spec.key() for spec in held}
     return held, [spec for spec in specs if spec.key() not in keys]
 
 
+def _is_held(spec: RunSpec, store: Store, keep: bool) -> bool:
+    keys = [spec.key(task.name) for task in spec.tasks]
+    try:
+        return all(store.has(key) for key in keys) and (not keep or all(store.kept(key) for key in keys))
+    except SuiteError:  # a damaged record is told of when it is fetched
+        return True
+
+
+def leaves_weights(spec: RunSpec) -> bool:
+    """Return whether a run trains anything that outlives it."""
+    strategy = strategies.get(spec.strategy)
+    return strategy.keeps is not None and resampling.parse(spec.resample).name not in strategy.unkept
+
+
+def without_weights(specs: Sequence[RunSpec]) -> str | None:
+    """Return in a sentence which of the runs cannot keep weights, None where all can.
+
+    Raises:
+        SuiteError: none can, so that asking for weights makes no sense.
+    """
+    bare = [spec for spec in specs if not leaves_weights(spec)]
+    if not bare:
+        return None
+    names = sorted({spec.strategy + (" left one out" if spec.resample == "loo" else "") for spec in bare})
+    why = f"--keep-weights: {' and '.join(names)} fit a head for the moment and have no weights to keep"
+    if len(bare) == len(specs):
+        raise SuiteError(f"{why}; leave it out.")
+    return f"{why}; the other runs keep theirs."
+
+
 def carry_out(
-    specs: Sequence[RunSpec], place: Place, progress: Progress, force: bool = False
+    specs: Sequence[RunSpec], place: Place, progress: Progress, force: bool = False, keep: bool = False
 ) -> Iterator[Done | Failure]:
     """Yield every run's outcome: stored ones first, then the others as they end.
 
-    Data is read and checked before the first run, so that a mistake in it costs nothing.
+    Data is read and checked before the first run, so that a mistake in it costs nothing. With `keep` the
+    trained weights are filed beside each record; a stored run without them is carried out again, as a
+    further attempt.
 
     Raises:
         SuiteError: the store, the machine or the data cannot be used.
     """
     store = Store(place.store)
-    held, missing = split(specs, store, force)
+    held, missing = split(specs, store, force, keep)
     machine, engine = check_place(place)
     if missing:
         store.check_writable()
@@ -99,11 +137,16 @@ def carry_out(
     from suite import evaluation  # torch is loaded from here on: only when there is something to run
 
     check_data(missing)
-    for spec, outcome in engine.map(evaluation.evaluate, missing, machine, place.workers, progress):
-        if isinstance(outcome, Failure):
-            yield _logged(outcome, store)
-            continue
-        yield from _or_failure(spec, functools.partial(_file, store, outcome, force))
+    with store.drafts() if keep else contextlib.nullcontext() as drafts:
+        work = functools.partial(evaluation.evaluate, keep=str(drafts)) if keep else evaluation.evaluate
+        for spec, outcome in engine.map(work, missing, machine, place.workers, progress):
+            if isinstance(outcome, Failure):
+                yield _logged(outcome, store)
+                continue
+            again = force or (keep and leaves_weights(spec))
+            yield from _or_failure(spec, functools.partial(_file, store, outcome, again))
+            if reason := next((result.unkept for result in outcome if result.unkept), None):
+                yield Failure(spec, f"The record is stored, but its weights could not be kept: {reason}")
 
 
 def check_place(place: Place) -> tuple[environment.Machine, engines.Engine]:
@@ -182,6 +225,7 @@ def run(
     store: str | Path = "./results",
     progress: Progress | None = None,
     force: bool = False,
+    keep_weights: bool = False,
     **options: Any,
 ) -> Report:
     """Evaluate checkpoints on tasks and return the records; what the store holds is not run again.
@@ -193,6 +237,7 @@ def run(
         store: a folder or an fsspec URL.
         progress: called with each run's RunSpec and what it is doing.
         force: run again what is stored; the new record is kept beside the first.
+        keep_weights: file what was trained beside each record; what is stored without is run again.
         **options: the other fields of Request (seeds, protocol, init, resample, joint, mixture, ...) and of Place
             (engine, workers, ...).
 
@@ -202,7 +247,10 @@ def run(
     ours = {name: options.pop(name) for name in ("engine", "workers", "device", "threads") if name in options}
     request = Request(_words(models), _words(tasks), _words(strategies), **options)
     report = Report()
-    for outcome in carry_out(plan(request), Place(str(store), **ours), progress or (lambda spec, event: None), force):
+    specs, told = plan(request), progress or (lambda spec, event: None)
+    if keep_weights:
+        without_weights(specs)
+    for outcome in carry_out(specs, Place(str(store), **ours), told, force, keep_weights):
         if isinstance(outcome, Failure):
             report.failures.append(outcome)
         else:

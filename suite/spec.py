@@ -338,10 +338,14 @@ class Result:
     `columns`: `id`, `label`, `prediction`, `scores` (a list of floats a row), and `value`, what the
     example gives to the main metric; where there is something to say also `cluster`, whose examples are not
     independent, and `seen`, whether the training rows hold the example too.
+
+    `weights` is a folder that the store takes over, and `unkept` says why there is none though one was asked for.
     """
 
     record: Record
     columns: dict[str, list[Any]]
+    weights: str | None = None
+    unkept: str | None = None
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,19 @@ def share(builds: Mapping[str, Callable[[], Model]], weights: Mapping[str, float
     return model
 
 
+def extract(shared: SharedModel, task: str, alone: Model) -> Model:
+    """Return `alone`, a fresh model of one task, with the weights of the trunk and of the task's head."""
+    net: Any = shared.net
+    inner = net.get_base_model() if hasattr(net, "get_base_model") else net  # adapters wrap the whole
+    trained, prefix = net.state_dict(), "base_model.model." if inner is not net else ""
+    weights = {}
+    for name in alone.net.state_dict():
+        plain = name.removeprefix(prefix)
+        weights[name] = trained[prefix + inner.of_task(plain, task, alone.head)]
+    alone.net.load_state_dict(weights)
+    return alone
+
+
 class _Transformers(nn.Module):
     """Nets of transformers, each with its own head, around one body."""
 
@@ -94,6 +107,10 @@ class _Transformers(nn.Module):
     def path(self, name: str, key: str) -> str:
         """Return where a part's module or parameter is here."""
         return f"nets.{key}.{name}"
+
+    def of_task(self, name: str, task: str, head: tuple[str, ...]) -> str:
+        """Return where a parameter of one task's own model is here."""
+        return self.path(name, "t0" if name.startswith(f"{self._body}.") else self._keys[task])
 
     def forward(self, task: str, **inputs: Any) -> torch.Tensor:
         """Return the output of the task's head."""
@@ -125,6 +142,11 @@ class _Timm(nn.Module):
     def path(self, name: str, key: str) -> str:
         """Return where a part's head is here."""
         return f"heads.{key}"
+
+    def of_task(self, name: str, task: str, head: tuple[str, ...]) -> str:
+        """Return where a parameter of one task's own model is here; the two heads of a distilled one are one here."""
+        of = next((one for one in head if name.startswith(f"{one}.")), None)
+        return f"body.{name}" if of is None else self.path(of, self._keys[task]) + name.removeprefix(of)
 
     def forward(self, task: str, **inputs: Any) -> torch.Tensor:
         """Return the output of the task's classifier."""

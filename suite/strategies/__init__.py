@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import JsonValue
 
@@ -29,7 +30,7 @@ class Part:
 
     `target` and `per_token` are the kind's; `score(outputs)` is the main metric on the validation split,
     larger being better. `identity` says what the rows' features depend on, the rows aside: weights,
-    processor, precision, machine settings.
+    processor, precision, machine settings. `classes` are the names of the outputs, where they are classes.
     """
 
     target: str
@@ -41,6 +42,7 @@ class Part:
     collate: Callable[[list[dict[str, Any]]], dict[str, Any]]
     score: Callable[[Outputs], float]
     identity: Mapping[str, JsonValue]
+    classes: tuple[str, ...] = ()
 
     @property
     def splits(self) -> tuple[Prepared, Prepared, Prepared]:
@@ -52,9 +54,9 @@ class Part:
 class Job:
     """One adaptation: the model to be and its tasks by name.
 
-    `build()` makes the same fresh model each time it is called. `stages` are one task's parts that the
-    same model is trained on in turn, all tested on the same rows; there is one stage unless the data is
-    cut so.
+    `build()` makes the same fresh model each time it is called, and `builds` each task's model of its own,
+    of which `build()` shares the trunk. `stages` are one task's parts that the same model is trained on in
+    turn, all tested on the same rows; there is one stage unless the data is cut so.
     """
 
     spec: RunSpec
@@ -64,6 +66,7 @@ class Job:
     device: str
     progress: Callable[[dict[str, Any]], None]
     stages: tuple[Part, ...] = ()
+    builds: Mapping[str, Callable[[], Model]] = field(default_factory=dict)
 
     @property
     def part(self) -> Part:
@@ -77,6 +80,8 @@ class Adapted:
     """What an adaptation gives: outputs of each task's test rows, sizes, and a log to record.
 
     `tested` replaces the test rows where others were tested (episodes), each among `told_apart` classes.
+    `save(task, folder)` writes what was trained for a task, as `Strategy.restore` reads it; there is none
+    where nothing outlives the run.
     """
 
     outputs: Mapping[str, Outputs]
@@ -86,6 +91,26 @@ class Adapted:
     tested: Prepared | None = None
     told_apart: int | None = None
     stages: Stages | None = None
+    save: Callable[[str, Path], None] | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Weights that `Adapted.save` wrote, and what it takes to use them.
+
+    `build()` makes the fresh model of the task from the base checkpoint, as training had it; `auto` is the
+    auto class of a checkpoint of transformers, None of timm's. The rest is as in `Part` and `Protocol`.
+    """
+
+    folder: Path
+    settings: Settings
+    build: Callable[[], Model]
+    auto: str | None
+    collate: Callable[[list[dict[str, Any]]], dict[str, Any]]
+    per_token: bool
+    n_outputs: int
+    precision: str
+    device: str
 
 
 @dataclass(frozen=True)
@@ -106,7 +131,8 @@ class Strategy(ABC):
     `joint` says that several tasks may share a trunk; `targets` which kinds of target it can fit (all
     where it is empty); `resamples` how the data may be cut; `seeded` that seeds make a difference to a
     pre-trained checkpoint; `own_rows` that it tests on rows of its own making, so that its scores share a
-    board with no other's. `instead` is what to tell whoever asks for more.
+    board with no other's. `keeps` is what of its weights can be kept, if anything can, and `unkept` are ways
+    to cut the data that leave none. `instead` is what to tell whoever asks for more.
     """
 
     joint: bool = False
@@ -114,6 +140,8 @@ class Strategy(ABC):
     resamples: tuple[str, ...] = ("holdout", "kfold", "bootstrap", "partition")
     seeded: bool = True
     own_rows: bool = False
+    keeps: Literal["model", "adapter", "head"] | None = None
+    unkept: tuple[str, ...] = ()
     instead: str = "use -s full or -s lora"
 
     @abstractmethod
@@ -123,6 +151,14 @@ class Strategy(ABC):
     @abstractmethod
     def fit(self, job: Job) -> Adapted:
         """Adapt the checkpoint to the tasks and predict their test rows."""
+
+    def restore(self, kept: Kept) -> Callable[[Prepared], Outputs]:
+        """Return what answers to rows as the model did whose weights were kept.
+
+        Raises:
+            SuiteError: the weights cannot be loaded.
+        """
+        raise SuiteError("This strategy keeps no weights.")
 
     def check(self, settings: Settings) -> None:  # noqa: B027  # most strategies have nothing to refuse
         """Refuse settings that the strategy cannot follow, before anything runs.

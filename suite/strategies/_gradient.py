@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suite.spec import SuiteError
-from suite.strategies import Adapted, Job, Part, Settings, Stages
+from suite.spec import CheckpointRef, SuiteError
+from suite.strategies import Adapted, Job, Kept, Part, Settings, Stages
 
 if TYPE_CHECKING:
     from suite import training
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from suite.models import Model
     from suite.outputs import Outputs
     from suite.training import Fit
+
+    Save = Callable[[Model, Part, CheckpointRef, Path], None]
+    """Writes a trained model of one task."""
 
 
 def check(name: str, settings: Settings, positive: tuple[str, ...] = ("learning_rate", "head_multiplier")) -> None:
@@ -28,7 +34,7 @@ def check(name: str, settings: Settings, positive: tuple[str, ...] = ("learning_
             raise SuiteError(f"{name}.{setting} is {settings[setting]}; expected a number above 0.")
 
 
-def train(job: Job, adapt: Callable[[Model], Model], freeze_batch_norm: bool) -> Adapted:
+def train(job: Job, adapt: Callable[[Model], Model], save: Save, freeze_batch_norm: bool) -> Adapted:
     """Train `adapt(job.build())` by the job's settings and protocol, on one stage after the other."""
     from suite import training
     from suite.optimiser import Recipe
@@ -46,15 +52,47 @@ def train(job: Job, adapt: Callable[[Model], Model], freeze_batch_norm: bool) ->
         return training.fit(build, {t: _share(p) for t, p in parts.items()}, recipe, job.spec.protocol, setting)
 
     if job.stages:
-        return _in_stages(job, lambda: adapt(job.build()), fit)
-    done = fit(lambda: adapt(job.build()), job.parts)
-    outputs = {task: _predict(done.model, part, part.test, task if told else None) for task, part in job.parts.items()}
-    return Adapted(outputs, *_sizes(done.model), done.log)
+        model, adapted = _in_stages(job, lambda: adapt(job.build()), fit)
+    else:
+        done = fit(lambda: adapt(job.build()), job.parts)
+        model = done.model
+        outputs = {task: _predict(model, part, part.test, task if told else None) for task, part in job.parts.items()}
+        adapted = Adapted(outputs, *_sizes(model), done.log)
+
+    def write(task: str, folder: Path) -> None:
+        save(_alone(job, model, task, adapt), job.parts[task], job.spec.checkpoint, folder)
+
+    return replace(adapted, save=write)
+
+
+def _alone(job: Job, model: Model, task: str, adapt: Callable[[Model], Model]) -> Model:
+    """Return the model of one task: of several on one trunk, the trunk with the task's own head."""
+    from suite import trunks
+
+    if not isinstance(model, trunks.SharedModel):
+        return model
+    return trunks.extract(model, task, adapt(job.builds[task]()))
+
+
+def answers(model: Model, kept: Kept) -> Callable[[Prepared], Outputs]:
+    """Return what a loaded model answers to rows, in the precision that training left it with."""
+    import torch
+
+    from suite.outputs import map_batches
+
+    model.to(kept.device)
+
+    def logits(batch: dict[str, Any]) -> Any:
+        narrow = torch.autocast(kept.device, dtype=torch.bfloat16) if kept.precision == "bf16" else None
+        with narrow or contextlib.nullcontext():
+            return model(**{name: value for name, value in batch.items() if name != "labels"})["logits"]
+
+    return lambda rows: map_batches(model, logits, rows.items, rows.lengths, kept.collate, kept.per_token)
 
 
 def _in_stages(
     job: Job, build: Callable[[], Model], fit: Callable[[Callable[[], Model], Mapping[str, Part]], Fit]
-) -> Adapted:
+) -> tuple[Model, Adapted]:
     """Train the same model on each stage; each learning rate of a stage starts from where the last one ended."""
     (task,) = job.parts
     model = build().to(job.device)
@@ -72,7 +110,7 @@ def _in_stages(
         logs.append(done.log)
         look()
     log = logs[-1] | {"steps": sum(one["steps"] for one in logs), "stages": logs}
-    return Adapted({task: outputs[-1]}, *_sizes(model), log, stages=Stages(outputs, scores))
+    return model, Adapted({task: outputs[-1]}, *_sizes(model), log, stages=Stages(outputs, scores))
 
 
 def _with(model: Model, weights: Mapping[str, Any]) -> Model:

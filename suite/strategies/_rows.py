@@ -118,14 +118,19 @@ def read(reader: Reader, job: Job) -> list[Rows]:
     """
     part = job.part
     if job.spec.resample.partition(":")[0] not in TOGETHER:
-        return [_rows(part, split, _features(reader, part, split)) for split in part.splits]
+        return [of(reader, split, part.per_token) for split in part.splits]
     first = {row_of(one): (split, i) for split in part.splits for i, one in enumerate(split.ids)}
     names = sorted(first)
     found = [first[name] for name in names]
     lengths = [split.lengths[i] for split, i in found]
-    whole = _features(reader, part, replace(part.test, items=_Picked(found), lengths=lengths, ids=names))
+    whole = _features(reader, replace(part.test, items=_Picked(found), lengths=lengths, ids=names), part.per_token)
     places = {name: place for place, name in enumerate(names)}
-    return [_rows(part, split, whole[np.array([places[row_of(one)] for one in split.ids])]) for split in part.splits]
+    return [_rows(split, whole[np.array([places[row_of(one)] for one in split.ids])]) for split in part.splits]
+
+
+def of(reader: Reader, split: Prepared, per_token: bool) -> Rows:
+    """Return the rows of a split that stands alone."""
+    return _rows(split, _features(reader, split, per_token))
 
 
 class _Picked(Sequence[dict[str, Any]]):
@@ -155,11 +160,11 @@ def has_choices(part: Part) -> bool:
     return "input_ids" in batch and batch["input_ids"].dim() == 3
 
 
-def _features(reader: Reader, part: Part, split: Prepared) -> np.ndarray | Words:
-    return (reader.read_words if part.per_token else reader.read)(split.items, split.lengths, split.ids)
+def _features(reader: Reader, split: Prepared, per_token: bool) -> np.ndarray | Words:
+    return (reader.read_words if per_token else reader.read)(split.items, split.lengths, split.ids)
 
 
-def _rows(part: Part, split: Prepared, features: np.ndarray | Words) -> Rows:
+def _rows(split: Prepared, features: np.ndarray | Words) -> Rows:
     if isinstance(features, Words):
         return Tokens(features, split)
     return Examples(features, split.labels) if features.ndim == 2 else Choices(features, split.labels)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from suite.spec import Modality, SuiteError
-from suite.strategies import Adapted, Job, Part, Settings, Strategy
+from suite.strategies import Adapted, Job, Kept, Part, Settings, Strategy
 
 if TYPE_CHECKING:
+    from suite.data import Prepared
     from suite.features import Reader
-    from suite.strategies._heads import Head
+    from suite.outputs import Outputs
+    from suite.strategies._heads import Head, Scale
     from suite.strategies._rows import Rows
 
 POOLINGS = ("mean", "cls", "native")
@@ -30,6 +34,8 @@ class LinearProbe(Strategy):
     """
 
     targets = ("class", "labels", "number", "tags")
+    keeps = "head"
+    unkept = ("loo",)
     resamples = ("holdout", "kfold", "bootstrap", "partition", "loo")
 
     def recipe(self, modality: Modality) -> Settings:
@@ -61,6 +67,21 @@ class LinearProbe(Strategy):
         reader = features.Reader(job.build, pooling, job.part.collate, job.device, job.part.identity)
         return _leave_out(job, reader) if job.spec.resample == "loo" else _hold_out(job, reader)
 
+    def restore(self, kept: Kept) -> Callable[[Prepared], Outputs]:
+        """Put the head on features that the base checkpoint gives anew; none are read from the store."""
+        from suite import features
+        from suite.strategies import _heads, _rows
+
+        head, scale = _heads.load(kept.folder)
+        pooling: Any = kept.settings["pooling"]
+        reader = features.Reader(kept.build, pooling, kept.collate, kept.device, None)
+
+        def answers(rows: Prepared) -> Outputs:
+            found = _rows.of(reader, rows, kept.per_token)
+            return found.outputs(head.answers(scale(found.x), kept.n_outputs))
+
+        return answers
+
 
 def _hold_out(job: Job, reader: Reader) -> Adapted:
     from suite.strategies import _rows
@@ -86,7 +107,15 @@ def _hold_out(job: Job, reader: Reader) -> Adapted:
         **({"words": len(x), "most_words": _rows.MOST_WORDS} if part.per_token else {}),
         **reader.cost(),
     }
-    return _adapted(job, test.outputs(head.outputs(scale(test.x))), head.size, reader, log)
+
+    def save(task: str, folder: Path) -> None:
+        from suite.strategies import _heads
+
+        about: dict[str, object] = {"pooling": settings["pooling"], "classes": list(part.classes)}
+        _heads.save(head.kept(), scale, about, folder)
+
+    adapted = _adapted(job, test.outputs(head.outputs(scale(test.x))), head.size, reader, log)
+    return replace(adapted, save=save)
 
 
 def _leave_out(job: Job, reader: Reader) -> Adapted:
@@ -147,11 +176,13 @@ def chosen_rows(n: int, share: float, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(n)[:count])
 
 
-def standardiser(x: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def standardiser(x: np.ndarray) -> Scale:
     """Return a function that gives each column of x [n, width] mean 0 and variance 1 (constant ones: 0)."""
+    from suite.strategies._heads import Scale
+
     mean, deviation = x.mean(0, dtype=np.float64), x.std(0, dtype=np.float64)
     deviation[deviation == 0] = 1.0
-    return lambda features: (features - mean) / deviation
+    return Scale(mean, deviation)
 
 
 STRATEGY = LinearProbe()

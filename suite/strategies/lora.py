@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suite.spec import Modality, SuiteError
-from suite.strategies import Adapted, Job, Settings, Strategy, _gradient
+from suite.spec import CheckpointRef, Modality, SuiteError
+from suite.strategies import Adapted, Job, Kept, Part, Settings, Strategy, _gradient
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from suite.data import Prepared
     from suite.models import Model
+    from suite.outputs import Outputs
 
 
 class Lora(Strategy):
@@ -20,6 +25,7 @@ class Lora(Strategy):
     """
 
     joint = True
+    keeps = "adapter"
     resamples = ("holdout", "kfold", "bootstrap", "partition", "sequential")
 
     def recipe(self, modality: Modality) -> Settings:
@@ -37,7 +43,34 @@ class Lora(Strategy):
 
     def fit(self, job: Job) -> Adapted:
         """Wrap the body in adapters and train those and the head."""
-        return _gradient.train(job, lambda model: adapt(model, job.spec.settings), freeze_batch_norm=True)
+        return _gradient.train(job, lambda model: adapt(model, job.spec.settings), _save, freeze_batch_norm=True)
+
+    def restore(self, kept: Kept) -> Callable[[Prepared], Outputs]:
+        """Put the adapter and the trained head on the base checkpoint."""
+        from peft import PeftModel
+
+        model = kept.build()
+        try:
+            model.net = PeftModel.from_pretrained(model.net, kept.folder)
+        except Exception as error:  # a damaged file fails in many ways; each becomes one sentence
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise SuiteError(f"The adapter in '{kept.folder}' cannot be loaded: {reason[0]}") from error
+        _show_geometry(model.net)
+        return _gradient.answers(model, kept)
+
+
+def _save(model: Model, part: Part, checkpoint: CheckpointRef, folder: Path) -> None:
+    """Write the adapter with the head as peft does, its base named as anybody may know it."""
+    net: Any = model.net
+    config = net.peft_config["default"]
+    config.base_model_name_or_path = checkpoint.name
+    config.revision = None if checkpoint.revision.startswith("sha256:") else checkpoint.revision
+    net.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # an empty form that names the folder of this machine
+    path = folder / "adapter_config.json"
+    said = json.loads(path.read_text(encoding="utf-8"))
+    in_order = {name: sorted(value) if isinstance(value, list) else value for name, value in said.items()}
+    path.write_text(json.dumps(in_order, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def adapt(model: Model, settings: Settings) -> Model:
