@@ -1,9 +1,9 @@
 """How well features or a source head would serve a task, told from one pass over its rows, without training.
 
 LogME: the log evidence of a Bayesian linear model of the targets at its best prior and noise, a row (You et al.
-2021, arXiv 2102.11005, section 4). H-score: how far class means lie apart in whitened features (Bao et al. 2019), by
+2021, arXiv 2102.11005). H-score: how far class means lie apart in whitened features (Bao et al. 2019), by
 the shrunk covariance of Ibrahim et al. 2021 (arXiv 2110.06893). LEEP: the log-likelihood of the classes given what a
-source head says (Nguyen et al. 2020, arXiv 2002.12462, section 3). More is better in all of them, and none of them can
+source head says (Nguyen et al. 2020, arXiv 2002.12462). More is better in all of them, and none of them can
 be compared between tasks.
 """
 
@@ -83,7 +83,7 @@ def _fit(
 def h_score(features: np.ndarray, targets: np.ndarray) -> float | None:
     """Return tr(C^-1 (1 - a) cov(E[f | y])), C the Ledoit-Wolf covariance of the features and a its shrinkage.
 
-    This is Ibrahim et al.'s (2021, section 4) version of Bao et al.'s (2019) H-score, whose empirical covariance is near
+    This is Ibrahim et al.'s (2021) version of Bao et al.'s (2019) H-score, whose empirical covariance is near
     singular where there are few rows a feature. Between 0 and the number of classes less one; 0 where the features are
     constant.
 
@@ -173,4 +173,4 @@ def _columns(targets: np.ndarray) -> np.ndarray:
     if not np.isfinite(y).all():
         raise ValueError("a target is not finite")
     varied = np.ptp(y, axis=0) > 0 if len(y) else np.zeros(y.shape[1], dtype=bool)
-    return y[:, varied]
+    return np.asarray(y[:, varied])
