@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -23,14 +22,8 @@ from safetensors.numpy import save
 
 from suite.models import Model
 from suite.outputs import map_batches
+from suite.resources import cache_folder as cache_folder
 from suite.spec import SEMANTICS, SuiteError, canonical_json, digest
-
-
-def cache_folder() -> Path:
-    """Return where features are kept: $TRANSFER_SUITE_CACHE, else ~/.cache/transfer-suite."""
-    named = os.environ.get("TRANSFER_SUITE_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "transfer-suite"
-
 
 IGNORED = -100
 """The label of a token that starts no word."""
