@@ -87,7 +87,7 @@ def admit(contents: Contents, tasks: Sequence[TaskSpec] | None, only: Filter) ->
     for name, of_task in by_task.items():
         asked = [e for e in of_task if wanted and is_version(e.task_spec, wanted[name])]
         kept += _most_common(of_task, lambda e: e.head.column, f"version or data of {name}", left_out, asked)
-    kept = _once(kept, left_out)
+    kept = once(kept, left_out)
     _tell_disagreement(contents, kept, left_out)
     return Admitted(kept, columns, left_out)
 
@@ -130,7 +130,7 @@ def _most_common(
     return [e for e in entries if of(e) == kept]
 
 
-def _once(entries: list[Entry], left_out: list[str]) -> list[Entry]:
+def once(entries: list[Entry], left_out: list[str]) -> list[Entry]:
     """Keep one entry a row, task, seed and fold, the one that was made first; note the others.
 
     Two of one seed can have keys of their own, as under a protocol of other words: they are no two seeds.

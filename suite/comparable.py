@@ -25,7 +25,8 @@ def column_of(record: Record) -> str:
         folded = False
     tested = record.data.get("rows_sha256") if folded else ids.get("test")  # each fold is tested on rows of its own
     mark = digest(canonical_json([content_of(record.task_spec), tested]).encode())[7:13]
-    return f"v{record.task_spec.version} ({mark}), {record.main.name}"
+    metric = record.main.name if record.main.version == 1 else f"{record.main.name} v{record.main.version}"
+    return f"v{record.task_spec.version} ({mark}), {metric}"
 
 
 def content_of(task: TaskSpec) -> dict[str, Any]:

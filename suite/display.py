@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from suite import tables
+from suite.comparison import Comparison, Disagreement
 from suite.effects import Effect
 from suite.index import Entry
 from suite.leaderboard import Board
@@ -148,15 +151,66 @@ def effects_table(effects: Sequence[Effect]) -> Table:
     for effect in effects:
         base = "alone" if len(effect.base) == 1 else " + ".join(effect.base)
         words = (effect.model, effect.strategy, effect.task, effect.metric, base, " + ".join(effect.added))
-        numbers = (f"{100 * effect.base_mean:.1f}", f"{100 * effect.joint_mean:.1f}", _difference(effect))
+        numbers = (
+            f"{100 * effect.base_mean:.1f}",
+            f"{100 * effect.joint_mean:.1f}",
+            tables.between(effect.difference, effect.interval),
+        )
         table.add_row(*(escape(word) for word in words), *numbers, effect.verdict)
     return table
 
 
-def _difference(effect: Effect) -> str:
-    if effect.interval is None:
-        return f"{100 * effect.difference:+.1f}"
-    return f"{100 * effect.difference:+.1f} [{100 * effect.interval[0]:+.1f}, {100 * effect.interval[1]:+.1f}]"
+def comparison_table(pair: Comparison) -> Table:
+    """Return how two checkpoints differ, one line a task."""
+    caption = (
+        f"A: {pair.a}. B: {pair.b}. Protocol {pair.protocol}. In points, losses in their own unit. p: of a paired test "
+        "over examples and seeds, adjusted for all that is asked here (Holm). Same: the 90% interval lies within "
+        "±delta. P(A>B): how often a run of A beats one of B. To decide: seeds a side."
+    )
+    table = _titled("", caption)
+    numbers = ("A", "B", "A - B", "p", "P(A>B)", "delta", "seeds", "examples", "to decide")
+    for name in ("task", "metric", *numbers, "verdict"):
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    for task, one in pair.tasks.items():
+        told = [escape(text) for text in tables.comparison_cells(one)]
+        table.add_row(escape(task), *told, f"{one.verdict}{': ' + escape(one.reason) if one.reason else ''}")
+    return table
+
+
+def example(one: Disagreement, inputs: Mapping[str, Any], colour: bool) -> RenderableType:
+    """Return a test example with its label and what both sides say; a picture in blocks, where there is colour."""
+    head = f"{one.task} {one.id}: label {one.label!r}, A says {one.a!r}, B says {one.b!r} ({one.difference:+.2f})"
+    parts: list[RenderableType] = [Text(head, style="bold")]
+    for name, value in inputs.items():
+        parts.append(_picture(value, colour) if isinstance(value, bytes) else Text(f"  {name}: {_cut(value)}"))
+    return Group(*parts, Text(""))
+
+
+def _cut(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 600 else f"{text[:600]}... ({len(text)} characters)"
+
+
+def _picture(data: bytes, colour: bool) -> Text:
+    """Return a picture, two pixels a character, at most 32 wide."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    picture = Image.open(BytesIO(data)).convert("RGB")
+    if not colour:
+        return Text(f"  a picture of {picture.width} x {picture.height} pixels")
+    picture.thumbnail((32, 32))
+    width, height = picture.size
+    pixels = np.asarray(picture)
+    text = Text()
+    for y in range(0, height - 1, 2):
+        text.append("  ")
+        for x in range(width):
+            upper, lower = (f"rgb({r},{g},{b})" for r, g, b in pixels[y : y + 2, x])
+            text.append("▀", style=f"{upper} on {lower}")
+        text.append("\n")
+    return text
 
 
 def stages_table(entries: Sequence[Entry]) -> Table:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -151,16 +151,25 @@ class Examples:
     seen: bytes = b""
 
 
+class Source(Protocol):
+    """Where records and their tables come from."""
+
+    def record_of(self, name: str) -> Record:
+        """Return the record of a name."""
+
+    def table_of(self, name: str) -> dict[str, list[Any]]:
+        """Return the per-example table of a name as columns."""
+
+
 class Entry:
     """A stored record: its heading, what its test examples give to the main metric, and on demand all of it."""
 
-    __slots__ = ("_examples", "_read", "_record", "head")
+    __slots__ = ("_examples", "_record", "_source", "head")
 
-    def __init__(
-        self, head: Heading, examples: Examples, read: Callable[[str], Record], record: Record | None = None
-    ) -> None:
-        """Keep what the index holds; `read` gives the record of a name."""
-        self.head, self._examples, self._read, self._record = head, examples, read, record
+    def __init__(self, head: Heading, examples: Examples, source: Source) -> None:
+        """Keep what the index holds, and where to get the rest."""
+        self.head, self._examples, self._source = head, examples, source
+        self._record: Record | None = None
 
     @property
     def record(self) -> Record:
@@ -170,8 +179,17 @@ class Entry:
             SuiteError: it cannot be read any more.
         """
         if self._record is None:
-            self._record = self._read(self.head.name)
+            self._record = self._source.record_of(self.head.name)
         return self._record
+
+    @property
+    def table(self) -> dict[str, list[Any]]:
+        """The per-example table as columns, read each time.
+
+        Raises:
+            SuiteError: it cannot be read any more.
+        """
+        return self._source.table_of(self.head.name)
 
     @property
     def main(self) -> MetricInfo:
@@ -205,13 +223,23 @@ class Entry:
         return _bits(self._examples.seen) if self._examples.seen else None
 
 
+@dataclass(frozen=True)
+class _Held:
+    """A result in memory."""
+
+    record: Record
+    columns: Mapping[str, Any]
+
+    def record_of(self, name: str) -> Record:
+        return self.record
+
+    def table_of(self, name: str) -> dict[str, list[Any]]:
+        return dict(self.columns)
+
+
 def entry_of(record: Record, columns: Mapping[str, Any]) -> Entry:
-    """Return the entry of a record whose table has these columns."""
-
-    def known(name: str) -> Record:
-        return record
-
-    return Entry(heading(record), pack(columns), known, record)
+    """Return the entry of a record that is in no store, with the columns of its table."""
+    return Entry(heading(record), pack(columns), _Held(record, columns))
 
 
 @dataclass

@@ -3,6 +3,7 @@
     <store>/records/3f/3f9c...-1/record.json          what was asked, what came out, what explains it
                                  predictions.parquet   one row a test example
                                  digest.json           sha256 of both, written last
+                                 weights/              what was trained, where it was kept; record.json has its sha256
     <store>/index.parquet                              a cache; throw it away whenever you like
 
 `-1` is the first attempt, the one that counts; a re-run of the same key is kept beside it as `-2`.
@@ -18,6 +19,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from suite import index
+from suite import artifacts, index
 from suite.index import Contents, Entry
 from suite.spec import SCHEMA, Record, Result, SuiteError, canonical_json, digest
 
@@ -84,7 +86,7 @@ class Store:
             SuiteError: it is not there, or its bytes are not those that were put.
         """
         record, table = self._read(self._name(key, attempt))
-        return Result(record, pq.read_table(io.BytesIO(table)).to_pydict())
+        return Result(record, _columns(table))
 
     def find(self, prefix: str) -> list[str]:
         """Return the keys that begin with a prefix of at least 6 digits."""
@@ -94,7 +96,8 @@ class Store:
         """File a result; return the record as it stands in the store.
 
         Of two writers of one key the first wins and the other's result is dropped whole, unless
-        `again` asks to keep it as a further attempt, linked to the first.
+        `again` asks to keep it as a further attempt, linked to the first. The folder of its weights is
+        taken over, if it has one.
 
         Raises:
             SuiteError: the store cannot be written.
@@ -103,11 +106,13 @@ class Store:
         schema = pa.schema([*_TABLE, *(field for name, field in _OPTIONAL.items() if name in result.columns)])
         pq.write_table(pa.table(result.columns, schema=schema), table, compression="zstd")
         try:
-            return self._put(result.record, table.getvalue(), again)
+            weights = Path(result.weights) if result.weights else None
+            artifact = artifacts.hashes(weights) if weights else {}
+            return self._put(result.record.model_copy(update={"artifact": artifact}), table.getvalue(), weights, again)
         except OSError as error:
             raise SuiteError(f"The store '{self.url}' cannot be written: {error.strerror or error}.") from None
 
-    def _put(self, record: Record, table: bytes, again: bool) -> Record:
+    def _put(self, record: Record, table: bytes, weights: Path | None, again: bool) -> Record:
         attempt = 1
         while self._exists(self._entry(record.key, attempt) + "/digest.json"):
             if not again:
@@ -119,13 +124,15 @@ class Store:
         body = canonical_json(record.model_dump(mode="json", by_alias=True)).encode()
         both = {"record.json": digest(body), "predictions.parquet": digest(table)}
         files = {"record.json": body, "predictions.parquet": table, "digest.json": canonical_json(both).encode()}
-        if self._write(self._entry(record.key, attempt), files):
+        if self._write(self._entry(record.key, attempt), files, weights):
             return record
-        return self._put(record, table, again)
+        return self._put(record, table, weights, again)
 
-    def _write(self, entry: str, files: dict[str, bytes]) -> bool:
+    def _write(self, entry: str, files: dict[str, bytes], weights: Path | None) -> bool:
         """Write an entry so that it is there whole or not at all; return False if another was first."""
         if self._local is None:
+            if weights:
+                artifacts.upload(weights, self._fs, f"{entry}/{artifacts.FOLDER}")
             for name, content in files.items():  # digest.json comes last and makes it an entry
                 self._fs.pipe_file(f"{entry}/{name}", content)
             return True
@@ -137,7 +144,12 @@ class Store:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())  # renamed below: what the name shows must be on the disk
-            return self._rename(draft, Path(entry))
+            if weights:
+                artifacts.move(weights, draft / artifacts.FOLDER)
+            done = self._rename(draft, Path(entry))
+            if weights and not done:
+                artifacts.move(draft / artifacts.FOLDER, weights)
+            return done
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
@@ -152,6 +164,37 @@ class Store:
                 return False
             raise
         return True
+
+    def drafts(self) -> AbstractContextManager[Path]:
+        """Return what gives a folder for weights that are to be put."""
+        return artifacts.drafts(self._local / "records" if self._local else None)
+
+    def attempts(self, key: str) -> list[int]:
+        """Return the numbers of the attempts at a key."""
+        found = (name.rpartition("-")[2] for name in self.names() if name.startswith(f"{key}-"))
+        return sorted(int(number) for number in found)
+
+    def kept(self, key: str) -> int | None:
+        """Return the first attempt at a key that kept its weights."""
+        attempt = 1
+        while self._exists(self._entry(key, attempt) + "/digest.json"):
+            if self.get(key, attempt).artifact:
+                return attempt
+            attempt += 1
+        return None
+
+    def weight_files(self, key: str, attempt: int = 1) -> list[str]:
+        """Return the names of the files of kept weights that are there, whatever the record says."""
+        folder = f"{self._entry(key, attempt)}/{artifacts.FOLDER}"
+        try:
+            return sorted(str(path).rpartition(f"/{artifacts.FOLDER}/")[2] for path in self._fs.find(folder))
+        except OSError:
+            return []
+
+    def weights(self, key: str, attempt: int = 1) -> AbstractContextManager[Path]:
+        """Return what gives the folder of a record's kept weights, fetched first where the store is elsewhere."""
+        folder = f"{self._entry(key, attempt)}/{artifacts.FOLDER}"
+        return contextlib.nullcontext(Path(folder)) if self._local else artifacts.fetched(self._fs, folder)
 
     def check_writable(self) -> None:
         """Create the store if need be.
@@ -190,7 +233,7 @@ class Store:
                 line = known.get(name)
                 lines[name] = line if line and line.seal == self._seal(name) else self._line(name)
                 to = contents.entries if name.endswith("-1") else contents.again
-                to.append(Entry(lines[name].head, lines[name].examples, self._record))
+                to.append(Entry(lines[name].head, lines[name].examples, self))
             except SuiteError as error:
                 lines.pop(name, None)
                 contents.faults[name] = str(error)
@@ -202,10 +245,22 @@ class Store:
         seal = self._seal(name)  # before reading: a file that changes meanwhile no longer looks like this
         return index.line_of(*self._read(name), seal)
 
-    def _record(self, name: str) -> Record:
-        """Return a record whose table was looked at when it was indexed."""
+    def record_of(self, name: str) -> Record:
+        """Return the record of a name, compared with its digest; its table is not looked at.
+
+        Raises:
+            SuiteError: it is not there, or its bytes are not those that were put.
+        """
         entry = f"{self._root}/records/{name[:2]}/{name}"
         return _parse(self._files(entry, name, ("record.json",))["record.json"].decode(), name)
+
+    def table_of(self, name: str) -> dict[str, list[Any]]:
+        """Return the per-example table of a name as columns, compared with its digest.
+
+        Raises:
+            SuiteError: as for `record_of`.
+        """
+        return _columns(self._read(name)[1])
 
     def _seal(self, name: str) -> str:
         """Return size and time of an entry's files, so that one edited in place is read and compared anew.
@@ -286,6 +341,11 @@ class Store:
 
     def _exists(self, path: str) -> bool:
         return bool(self._fs.exists(path))
+
+
+def _columns(table: bytes) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = pq.read_table(io.BytesIO(table)).to_pydict()
+    return columns
 
 
 def _is_name(name: str) -> bool:

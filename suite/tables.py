@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from suite.comparison import TaskVerdict
 from suite.index import Entry
 from suite.leaderboard import Board, Cell, Row, flat
 from suite.spec import Record
@@ -163,6 +164,33 @@ def count(n: int | None) -> str:
         if n >= size:
             return f"{n / size:.3g}{unit}"
     return str(n)
+
+
+def comparison_cells(one: TaskVerdict) -> list[str]:
+    """Return metric, both means, difference with interval, p, P(A>B), delta, seeds, examples and seeds to decide."""
+    loss = not one.greater_is_better
+    means = ["-", "-"] if one.means is None else [spread(mean, None, loss) for mean in one.means]
+    decide = "-" if one.seeds_needed is None else str(one.seeds_needed)
+    return [
+        one.metric,
+        *means,
+        between(one.difference, one.interval, loss),
+        "-" if one.p is None else f"{one.p:.4f}",
+        "-" if one.p_a_better is None else f"{one.p_a_better:.2f}",
+        "-" if one.delta is None else spread(one.delta, None, loss),
+        "-" if one.seeds is None else "/".join(str(n) for n in dict.fromkeys(one.seeds)),
+        str(one.n) if one.n else "-",
+        decide,
+    ]
+
+
+def between(difference: float | None, interval: tuple[float, float] | None, loss: bool = False) -> str:
+    """Return a difference with both ends of its interval, in points: '+1.2 [-0.3, +2.7]'; a loss in its own unit."""
+    if difference is None:
+        return "-"
+    scale, form = (1, "+.3g") if loss else (100, "+.1f")
+    ends = "" if interval is None else f" [{interval[0] * scale:{form}}, {interval[1] * scale:{form}}]"
+    return f"{difference * scale:{form}}{ends}"
 
 
 def stages(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
