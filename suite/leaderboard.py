@@ -242,20 +242,23 @@ class _Ranking:
         return found | ranks | {"mean": total.mean, "interval": total.interval()}
 
     def _provisional(self, standing: Standing, number: int) -> dict[str, Any]:
-        """Return the completed mean; its interval holds what is not known of the missing scores and of the others.
+        """Return the completed mean; its interval adds what is not known of missing scores to that of drawing examples.
 
-        Where too little is known for an interval there is no mean either.
+        A missing score is taken to vary with the examples as those of the same task do. Where too little is known for
+        an interval there is no mean either.
         """
         done = self._completed
         bounds = done.interval_of(number) if done is not None and done.columns.all() else None
         if done is None or bounds is None:
             return {}
         mean = float(done.means[number])
-        known = [task for task in self.tasks if standing.has(task)]
-        sampled = standing.total(known).interval()
-        half = 0.0 if sampled is None else len(known) / len(self.tasks) * (sampled[1] - sampled[0]) / 2
-        below, above = (float(np.hypot(end - mean, half)) for end in bounds)
+        halves = [standing.half_width(t) if standing.has(t) else self._usual_half_width(t) for t in self.tasks]
+        sampled = float(np.sqrt(np.sum(np.square(halves)))) / len(self.tasks)
+        below, above = (float(np.hypot(end - mean, sampled)) for end in bounds)
         return {"mean": mean, "interval": (mean - below, mean + above)}
+
+    def _usual_half_width(self, task: str) -> float:
+        return float(np.mean([s.half_width(task) for s in self._all if s.has(task)]))
 
 
 def _row(standing: Standing, board: Board, by_score: _Ranking, by_loss: _Ranking) -> Row:

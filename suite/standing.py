@@ -69,6 +69,11 @@ class Standing:
         """
         return scale_of(self.cells[task][0].main)
 
+    def half_width(self, task: str) -> float:
+        """Return half the width of the interval of a task's corrected score, 0 where it has none."""
+        found = self.estimates[task].interval()
+        return 0.0 if found is None else abs(self.scale(task)[1]) * (found[1] - found[0]) / 2
+
     def total(self, tasks: Sequence[str]) -> Estimate:
         """Return the mean over tasks of their corrected scores."""
         spread = intervals.mean_of([self.estimates[t] for t in tasks], [self.scale(t)[1] for t in tasks])

@@ -128,7 +128,7 @@ def test_p_values_are_adjusted_over_tasks_and_pairs(store: Store) -> None:
 
 
 def test_equal_checkpoints_are_seldom_told_apart() -> None:
-    """Family-wise: on 100 boards of six equal checkpoints some pair is called different at most 9 times (5 expected)."""
+    """Family-wise: on 100 boards of six equal checkpoints some pair differs at most 9 times (5 expected)."""
     wrong = 0
     for board in range(100):
         random = np.random.default_rng(board)
