@@ -33,12 +33,10 @@ from suite.data import Prepared
 from suite.environment import Machine
 from suite.kinds import Kind
 from suite.outputs import Outputs
-from suite.spec import MetricInfo, Protocol, Record, Result, RunSpec, SuiteError, TaskSpec
+from suite.spec import COLLAPSE_RULE, Protocol, Record, Result, RunSpec, SuiteError, TaskSpec
 from suite.strategies import Part
 
 Progress = Callable[[dict[str, Any]], None]
-COLLAPSE = 0.05
-COLLAPSE_RULE = f"score < chance + {COLLAPSE} * (best - chance)"
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ def _result(spec: RunSpec, ready: _Ready, adapted: strategies.Adapted, about: Ma
         task=task.name,
         metrics=values,
         main=meaning,
-        collapsed=is_collapsed(values[main], meaning),
+        collapsed=meaning.is_collapsed(values[main]),
         collapse_rule=COLLAPSE_RULE,
         counts=_counts(ready.part, tested, scores),
         data={**_pins(ready, adapted), "classes": list(ready.classes)},
@@ -210,6 +208,16 @@ def _job(spec: RunSpec, ready: Mapping[str, _Ready], machine: Machine, progress:
     )
 
 
+def prepared(spec: RunSpec, machine: Machine, progress: Progress) -> strategies.Job:
+    """Return a run's job as its strategy would get it, for those who only look at rows and features.
+
+    Raises:
+        SuiteError: data or checkpoint cannot be used; the message says why.
+    """
+    _settle(machine)
+    return _job(spec, {task.name: _prepare(spec, task, machine) for task in spec.tasks}, machine, progress)
+
+
 def load_rows(task: TaskSpec, spec: RunSpec) -> list[data.TaskData]:
     """Return the rows of a task under a run's limits and cut: one stage, or several that follow each other.
 
@@ -229,15 +237,6 @@ def load_rows(task: TaskSpec, spec: RunSpec) -> list[data.TaskData]:
 def load_data(task: TaskSpec, protocol: Protocol) -> data.TaskData:
     """Return the rows of a task under a protocol's limits."""
     return data.load(task, tasks.local_files(task), protocol.limits)
-
-
-def is_collapsed(score: float, main: MetricInfo) -> bool:
-    """Return whether a run learned nothing, by the declared rule; without a chance level none is."""
-    best = main.range[1] if main.greater_is_better else main.range[0]
-    if main.chance is None or best is None:
-        return False
-    threshold = main.chance + COLLAPSE * (best - main.chance)
-    return score < threshold if main.greater_is_better else score > threshold
 
 
 def _settle(machine: Machine) -> None:

@@ -50,16 +50,20 @@ def _save_transformers(net: Any, classes: Sequence[str], target: str, folder: Pa
 
 
 def _save_timm(net: Any, source: Source, classes: Sequence[str], folder: Path) -> None:
-    """Write as timm's own push to the Hub does; what images look like stays the checkpoint's business."""
+    """Write as timm's own push to the Hub does, with what the checkpoint says of its images."""
     from timm.models import save_for_hf
 
     arguments = {k: v for k, v in (source.config.get("model_args") or {}).items() if k != "num_classes"}
-    about = {"pretrained_cfg": dict(source.config.get("pretrained_cfg") or {}), "label_names": list(classes)}
-    save_for_hf(net, str(folder), model_config=about, model_args=arguments, safe_serialization=True)
+    save_for_hf(
+        net, str(folder), model_config={"label_names": list(classes)}, model_args=arguments, safe_serialization=True
+    )
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
-    config["model_args"] = {k: v for k, v in config.get("model_args", {}).items() if k != "num_classes"}
-    path.write_text(json.dumps(config, indent=2), encoding="utf-8")  # or transformers' wrapper gets it twice
+    said = config.get("model_args", {})
+    config["model_args"] = {k: v for k, v in said.items() if k != "num_classes"}  # transformers would get it twice
+    if images := source.config.get("pretrained_cfg"):  # timm writes that of the architecture, with its licence
+        config["pretrained_cfg"] = images | {"num_classes": net.num_classes}
+    path.write_text(json.dumps(config, indent=2), encoding="utf-8")
 
 
 def save_processor(source: Source, folder: Path) -> None:

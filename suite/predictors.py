@@ -51,9 +51,20 @@ class Predictor:
         Raises:
             SuiteError: a column that the kind reads is not there.
         """
+        return self.answer(self.prepare(rows))
+
+    def prepare(self, rows: Split | Mapping[str, list[Any]]) -> Prepared:
+        """Return rows as the model takes them.
+
+        Raises:
+            SuiteError: a column that the kind reads is not there.
+        """
         split = rows if isinstance(rows, Split) else _unlabelled(rows, self.kind, self.about)
-        prepared = self.kind.prepare(split, self.about.classes, self.processor, self.about.max_length)
-        predictions, scores = self.kind.decode(self.outputs(prepared), prepared)
+        return self.kind.prepare(split, self.about.classes, self.processor, self.about.max_length)
+
+    def answer(self, rows: Prepared) -> Answers:
+        """Return the answers to rows that were prepared."""
+        predictions, scores = self.kind.decode(self.outputs(rows), rows)
         return Answers(self.kind.shown(predictions, self.about.classes), [np.asarray(row) for row in scores])
 
 

@@ -277,6 +277,10 @@ def _seed(base: int, role: str, task: str, strategy: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
+COLLAPSE = 0.05
+COLLAPSE_RULE = f"score < chance + {COLLAPSE} * (best - chance)"
+
+
 class MetricInfo(Strict):
     """What a metric's number means."""
 
@@ -285,6 +289,14 @@ class MetricInfo(Strict):
     greater_is_better: bool
     range: tuple[float | None, float | None]
     chance: float | None
+
+    def is_collapsed(self, score: float) -> bool:
+        """Return whether a run of this score learned nothing, by the declared rule; without a chance level none is."""
+        best = self.range[1] if self.greater_is_better else self.range[0]
+        if self.chance is None or best is None:
+            return False
+        threshold = self.chance + COLLAPSE * (best - self.chance)
+        return score < threshold if self.greater_is_better else score > threshold
 
 
 class Record(BaseModel):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.cli._boards import Filter, print_boards, print_stages, print_transfer
+from suite.cli._boards import print_boards, print_stages, print_transfer
 from suite.cli._words import AsJson, Models, StoreUrl, Tasks, app, prepare, told
 
 if TYPE_CHECKING:
@@ -48,12 +48,15 @@ def run(
     tasks_per_step: Annotated[
         int | None, typer.Option(help="Batches (of joint tasks in turn) that one optimiser step accumulates.")
     ] = None,
+    keep_weights: Annotated[
+        bool, typer.Option("--keep-weights", help="File what was trained too; stored runs without it are run again.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate checkpoints on tasks; results are stored as they come."""
     prepare(offline)
     with told():
-        from suite.grid import Place
+        from suite.grid import Place, without_weights
         from suite.mixtures import parse_mixture
         from suite.plan import Request, plan
         from suite.spec import SuiteError
@@ -65,10 +68,12 @@ def run(
         request = Request(*words, seeds, protocol, init, resample, offline, allow_unpinned, joint, mixture)  # type: ignore[arg-type]
         specs = plan(request)
         place = Place(store, engine, workers, device, threads)
+        if keep_weights and (note := without_weights(specs)):
+            typer.echo(note, err=True)
         if dry_run:
-            _print_plan(specs, place, force)
+            _print_plan(specs, place, force, keep_weights)
             return
-        failed = _carry_out(specs, place, force, as_json)
+        failed = _carry_out(specs, place, force, as_json, keep_weights)
         if not as_json:
             _print_outcome(specs, store)
     raise typer.Exit(1 if failed else 0)
@@ -76,7 +81,7 @@ def run(
 
 def _print_outcome(specs: Sequence[RunSpec], store: str) -> None:
     """Print the boards of what was asked for, and what only joint or staged runs have to tell."""
-    from suite.leaderboard import read
+    from suite.admission import Filter, read
 
     contents = read(store)
     columns = {task.name: task for spec in specs for task in spec.tasks}
@@ -87,12 +92,12 @@ def _print_outcome(specs: Sequence[RunSpec], store: str) -> None:
         print_stages(contents, {spec.key() for spec in specs})
 
 
-def _print_plan(specs: Sequence[RunSpec], place: Place, force: bool) -> None:
+def _print_plan(specs: Sequence[RunSpec], place: Place, force: bool, keep: bool) -> None:
     from suite.display import run_name
     from suite.grid import split
     from suite.store import Store
 
-    held, missing = split(specs, Store(place.store), force)
+    held, missing = split(specs, Store(place.store), force, keep)
     keys = {spec.key() for spec in held}
     for spec in specs:
         key = spec.key()
@@ -100,29 +105,46 @@ def _print_plan(specs: Sequence[RunSpec], place: Place, force: bool) -> None:
     typer.echo(f"{len(missing)} to run, {len(held)} stored.")
 
 
-def _carry_out(specs: Sequence[RunSpec], place: Place, force: bool, as_json: bool) -> int:
+def _carry_out(specs: Sequence[RunSpec], place: Place, force: bool, as_json: bool, keep: bool = False) -> int:
     """Run, show and store; return how many failed."""
     from suite.display import GridDisplay, console
     from suite.grid import carry_out
     from suite.spec import Failure
     from suite.tables import run_line
 
-    failed = stored = 0
+    failed = stored = kept = 0
     records = sum(len(spec.tasks) for spec in specs)
+    if keep and not force:
+        _tell_repeats(specs, place)
     with GridDisplay(records, console(err=True), quiet=as_json) as display:
-        for outcome in carry_out(specs, place, display.event, force):
+        for outcome in carry_out(specs, place, display.event, force, keep):
             if isinstance(outcome, Failure):
                 failed += len(outcome.spec.tasks)
                 display.finished(outcome, stored=False)
                 continue
             stored += outcome.stored
+            kept += bool(outcome.record.artifact) and not outcome.stored
             display.finished(outcome.record, outcome.stored)
             if as_json:
                 typer.echo(json.dumps(run_line(outcome.record, outcome.stored)))
     if not as_json:
         made = records - failed - stored
         typer.echo(f"{made} run, {stored} stored before, {failed} failed. Results in {place.store}", err=True)
+    if kept:
+        where = f"{place.store.rstrip('/')}/records/<first two digits>/<key>-<attempt>/weights"
+        typer.echo(f"{kept} kept their weights: {where}", err=True)
     return failed
+
+
+def _tell_repeats(specs: Sequence[RunSpec], place: Place) -> None:
+    """Say how many stored runs are run again because they have no weights."""
+    from suite.grid import split
+    from suite.store import Store
+
+    store = Store(place.store)
+    held, kept = split(specs, store)[0], split(specs, store, keep=True)[0]
+    if again := len(held) - len(kept):
+        typer.echo(f"{again} stored runs have no weights; they are run again, beside the first.", err=True)
 
 
 @app.command()
@@ -133,6 +155,7 @@ def demo(
     """Do the main job on bundled checkpoints and tasks; no network is needed."""
     prepare(offline=True)
     with told():
+        from suite.admission import Filter
         from suite.demo import BOARDS, requests
         from suite.environment import count_cores
         from suite.grid import Place

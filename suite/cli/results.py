@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from suite.cli._boards import print_boards, print_transfer
-from suite.cli._words import AsJson, StoreUrl, app, told
+from suite.cli._words import AsJson, StoreUrl, app, prepare, told
+
+if TYPE_CHECKING:
+    from suite.verification import Summary
 
 
 @app.command()
@@ -70,26 +76,68 @@ def transfer(
 def verify(
     keys: Annotated[list[str] | None, typer.Argument(help="Keys, or how they begin (6 digits).")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every record, all attempts.")] = False,
-    level: Annotated[str, typer.Option(help="rescore: from the stored predictions, bit for bit.")] = "rescore",
+    level: Annotated[
+        str,
+        typer.Option(
+            help="rescore: from the stored predictions, bit for bit. infer: by the kept weights. "
+            "retrain: by the run again, which is kept as a further attempt."
+        ),
+    ] = "rescore",
     store: StoreUrl = "./results",
+    models: Annotated[
+        list[str] | None, typer.Option("-m", "--model", help="Folders of checkpoints that records were made from.")
+    ] = None,
+    tasks: Annotated[
+        list[str] | None, typer.Option("-t", "--task", help="YAML files of tasks that records were made from.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="Where runs are carried out again.")] = "local",
+    workers: Annotated[int, typer.Option(help="Runs at once.")] = 1,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda; the record's own by default.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads a run; the record's own by default.")] = None,
+    offline: Annotated[bool, typer.Option(help="Never ask the network.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Derive again what records claim; one that fails is named, none is changed."""
+    prepare(offline)
     with told():
-        from dataclasses import asdict
-
-        from suite import verification
         from suite.spec import SuiteError
 
         if bool(keys) == every:
             raise SuiteError("Name the records to verify, or say --all; one of the two.")
-        wrong = total = 0
-        for check in verification.verify(store, keys or None, level):
-            total, wrong = total + 1, wrong + (not check.ok)
-            if as_json:
-                typer.echo(json.dumps(asdict(check)))
-            elif keys or not check.ok:
-                typer.echo(f"{'ok    ' if check.ok else 'FAILED'}  {check.key[:12]}  {check.detail}")
-        if not as_json:
-            typer.echo(f"{total - wrong} of {total} records hold at level {level}.")
-    raise typer.Exit(1 if wrong else 0)
+        where = {"models": models or (), "tasks": tasks or ()}
+        how = {"engine": engine, "workers": workers, "device": device, "threads": threads}
+        quiet: AbstractContextManager[dict[str, Any]] = contextlib.nullcontext({})
+        with _shown(store, keys, as_json) if level == "retrain" else quiet as display:
+            summary = _verify(store, keys, level, {**where, **how, **display}, as_json)
+    raise typer.Exit(1 if summary.failed else 2 if summary.unchecked and not summary.held else 0)
+
+
+@contextlib.contextmanager
+def _shown(store: str, keys: list[str] | None, quiet: bool) -> Iterator[dict[str, Any]]:
+    """Show how runs go, as `run` does; give what is to be told of them."""
+    from suite.display import GridDisplay, console
+    from suite.store import Store
+
+    total = len(keys) if keys else len({name.rpartition("-")[0] for name in Store(store).names()})
+    with GridDisplay(total, console(err=True), quiet) as display:
+        yield {"progress": display.event, "finished": display.finished}
+
+
+def _verify(store: str, keys: list[str] | None, level: str, means: dict[str, Any], as_json: bool) -> Summary:
+    """Print each check that was asked for by name, or does not hold; return what they come to."""
+    from dataclasses import asdict
+
+    from suite.verification import summarise, verify
+
+    checks = []
+    for check in verify(store, keys or None, level, **means):
+        checks.append(check)
+        if as_json:
+            typer.echo(json.dumps(asdict(check)))
+        elif keys or not check.ok or level == "retrain":
+            word = "ok     " if check.ok else "FAILED " if check.checked else "unknown"
+            typer.echo(f"{word}  {check.key[:12]}-{check.attempt}  {check.detail}")
+    summary = summarise(checks)
+    if not as_json:
+        typer.echo(summary.sentence())
+    return summary

@@ -1,0 +1,88 @@
+"""What came of verifying records, one by one and together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LEVEL = 0.05
+"""Of the tests that re-runs are held to."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What came of verifying one record.
+
+    `ok` is true where it was checked and holds. What could not be checked has `checked` false: that says nothing
+    against the record. `detail` names what does not hold, or what was compared, or why nothing could be.
+
+    `p` is what a re-run tells by its score alone, where there was need to ask and seeds to compare with: the chance
+    of a score at least as far off. `p_adjusted` is that by Holm over the records verified with this one.
+    """
+
+    key: str
+    level: str
+    ok: bool
+    detail: str
+    checked: bool = True
+    attempt: int = 1
+    p: float | None = None
+    p_adjusted: float | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether something in the record does not hold."""
+        return self.checked and not self.ok
+
+    @property
+    def missed(self) -> bool:
+        """Whether a re-run's score fell outside the 95% predictive interval, as one in twenty does by chance."""
+        return self.p is not None and self.p < LEVEL
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How many records hold, fail and could not be checked.
+
+    Of `compared` re-runs with an interval to fall into, `missed` fell outside; `p` is the chance of so many misses
+    or more if one in twenty is what there is.
+    """
+
+    level: str
+    held: int
+    failed: int
+    unchecked: int
+    compared: int = 0
+    missed: int = 0
+    p: float | None = None
+
+    def sentence(self) -> str:
+        """Return it in words."""
+        total = self.held + self.failed + self.unchecked
+        told = f"{self.held} of {total} records hold at level {self.level}"
+        told += f", {self.failed} do not" if self.failed else ""
+        told += f", {self.unchecked} could not be checked" if self.unchecked else ""
+        if self.compared and self.p is not None:
+            told += (
+                f". Of {self.compared} re-runs with other bits {self.missed} fell outside the 95% interval of their "
+                f"seeds; so many or more by chance: p = {self.p:.3f}"
+            )
+        return f"{told}."
+
+
+def summarise(checks: Sequence[Check]) -> Summary:
+    """Return what checks of one level come to."""
+    from suite.stats import runs
+
+    compared = [check for check in checks if check.p is not None]
+    missed = sum(check.missed for check in compared)
+    rate = runs.miss_rate(missed, len(compared), LEVEL)
+    return Summary(
+        level=checks[0].level if checks else "",
+        held=sum(check.ok for check in checks),
+        failed=sum(check.failed for check in checks),
+        unchecked=sum(not check.checked for check in checks),
+        compared=len(compared),
+        missed=missed,
+        p=rate.p if rate else None,
+    )

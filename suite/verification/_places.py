@@ -1,0 +1,94 @@
+"""Where things lie now that a record knows by name and hash alone: checkpoints in folders, tasks with files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from suite import environment, hub, kinds, tasks
+from suite.environment import Machine
+from suite.spec import CheckpointRef, Failure, Record, RunSpec, SuiteError, TaskSpec
+
+Progress = Callable[[RunSpec, dict[str, Any]], None]
+
+
+def _silent(*_: Any) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the deeper levels may use.
+
+    `models` are folders of checkpoints and `tasks` task files, for records that were made from such: they are known
+    again by their hashes. Device and threads are the record's own where nothing else is said, as far as this
+    machine has them. `progress` is told what a re-run is doing, `finished` what came of it.
+    """
+
+    models: tuple[str, ...] | list[str] = ()
+    tasks: tuple[str, ...] | list[str] = ()
+    engine: str = "local"
+    workers: int = 1
+    device: str | None = None
+    threads: int | None = None
+    progress: Progress = _silent
+    finished: Callable[[Record | Failure, bool], None] = _silent
+
+    def machine(self, record: Record) -> Machine:
+        """Return what a record's run goes on: what is asked for, or what it ran on as far as there is such here.
+
+        Raises:
+            SuiteError: what is asked for is not there.
+        """
+        said: dict[str, Any] = record.environment
+        device = self.device or ("auto" if said.get("device") == "cuda" else "cpu")
+        threads = self.threads or min(int(said.get("threads") or 1), environment.count_cores())
+        return environment.choose(device, threads, self.workers)
+
+
+class Places:
+    """Finds what records were made from."""
+
+    def __init__(self, means: Means) -> None:
+        """Look at everything that is named.
+
+        Raises:
+            SuiteError: a name means nothing.
+        """
+        found = [hub.resolve(word) for word in means.models]
+        self._checkpoints = {ref.revision: ref for ref in found}
+        self._files = {name: str(path) for name, path in tasks.task_files().items()}
+        self._files |= {task.name: task.file for word in means.tasks for task in tasks.load(word)}
+
+    def settle(self, spec: RunSpec, checkpoint: bool = True) -> RunSpec:
+        """Return a record's RunSpec, of the same key, with where its checkpoint and its tasks' files lie.
+
+        Raises:
+            SuiteError: one of them is not to be found here; the message says how to name it.
+        """
+        update: dict[str, Any] = {"tasks": tuple(self._task(task) for task in spec.tasks)}
+        if checkpoint:
+            modality = kinds.get(spec.tasks[0].kind).modality
+            update["checkpoint"] = self._checkpoint(spec.checkpoint).model_copy(update={"modality": modality})
+        return spec.model_copy(update=update)
+
+    def _checkpoint(self, ref: CheckpointRef) -> CheckpointRef:
+        if not ref.revision.startswith("sha256:"):
+            return ref
+        known = self._checkpoints.get(ref.revision)
+        if known is None and ref.name.removeprefix("bundled/") in hub.bundled() and ref.name.startswith("bundled/"):
+            here = hub.resolve(ref.name)
+            if here.revision != ref.revision:
+                raise SuiteError(f"{ref.name} is {here.revision[:19]} here and was {ref.revision[:19]} in the record.")
+            known = here
+        if known is None:
+            raise SuiteError(f"The checkpoint '{ref.name}' ({ref.revision[:19]}) was a folder; name it with -m FOLDER.")
+        return ref.model_copy(update={"folder": known.folder})
+
+    def _task(self, task: TaskSpec) -> TaskSpec:
+        if task.dataset.path not in tasks.LOCAL_BUILDERS:
+            return task
+        if task.name not in self._files:
+            raise SuiteError(f"The task '{task.name}' reads files beside its own; name that with -t FILE.yaml.")
+        return task.model_copy(update={"file": self._files[task.name]})
