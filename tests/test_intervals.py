@@ -2,14 +2,27 @@
 
 import itertools
 import math
+import time
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import norm, t
+from scipy.stats import binomtest, chi2, norm, t
+from simulated_scores import (
+    Scores,
+    Setting,
+    accuracy_estimates,
+    answers,
+    coverage,
+    differences,
+    f1_estimates,
+    pseudo_values,
+    true_f1,
+)
 
+from suite import metrics
 from suite.stats.intervals import (
     NOTHING,
     Estimate,
@@ -19,10 +32,13 @@ from suite.stats.intervals import (
     corrected_resampled,
     mean_interval,
     mean_of,
+    p_value,
     paired_difference,
     pooled,
     two_way,
+    wilson,
 )
+from suite.stats.shares import half_width
 
 matrices = arrays(
     np.float64, st.tuples(st.integers(1, 5), st.integers(2, 30)), elements=st.floats(-10, 10).map(lambda v: round(v, 3))
@@ -30,30 +46,57 @@ matrices = arrays(
 
 
 def textbook(x: np.ndarray) -> tuple[float, float]:
-    """Return the examples' and the seeds' share of the variance by sums over single cells."""
+    """Return the examples' and the seeds' share of the variance by sums over single cells.
+
+    What is left in each cell is in both; it is taken back from the examples' share.
+    """
     seeds, items = x.shape
-    grand = sum(x[s, j] for s, j in itertools.product(range(seeds), range(items))) / (seeds * items)
-    by_item = [sum(x[s, j] for s in range(seeds)) / seeds for j in range(items)]
-    by_seed = [sum(x[s, j] for j in range(items)) / items for s in range(seeds)]
-    v_item = sum((m - grand) ** 2 for m in by_item) / (items - 1)
+    grand = math.fsum(x[s, j] for s, j in itertools.product(range(seeds), range(items))) / (seeds * items)
+    by_item = [math.fsum(x[s, j] for s in range(seeds)) / seeds for j in range(items)]
+    by_seed = [math.fsum(x[s, j] for j in range(items)) / items for s in range(seeds)]
+    v_item = math.fsum((m - grand) ** 2 for m in by_item) / (items - 1)
     if seeds == 1:
         return v_item / items, 0.0
-    v_seed = sum((m - grand) ** 2 for m in by_seed) / (seeds - 1)
+    v_seed = math.fsum((m - grand) ** 2 for m in by_seed) / (seeds - 1)
+    if v_seed < 1e-25:
+        return v_item / items, 0.0
     residuals = (x[s, j] - by_seed[s] - by_item[j] + grand for s, j in itertools.product(range(seeds), range(items)))
-    v_cell = sum(r**2 for r in residuals) / ((seeds - 1) * (items - 1))
-    return v_item / items, max(v_seed / seeds - v_cell / (items * seeds), 0.0)
+    v_cell = math.fsum(r**2 for r in residuals) / ((seeds - 1) * (items - 1))
+    return max(v_item / items - v_cell / (items * seeds), 0.0), v_seed / seeds
 
 
-@given(matrices)
+shares_of_one = arrays(
+    np.float64, st.tuples(st.integers(1, 5), st.integers(2, 30)), elements=st.floats(0, 1).map(lambda v: round(v, 3))
+)
+
+
+@given(shares_of_one)
 def test_two_way_equals_the_textbook(x: np.ndarray) -> None:
     found, (item, seed) = two_way(x), textbook(x)
     assert found.mean == pytest.approx(x.mean(), abs=1e-12)
     if found.item is None:
         assert item == pytest.approx(0, abs=1e-12)
         return
-    assert found.item.variance == pytest.approx(item, rel=1e-9, abs=1e-12)
-    assert found.seed.variance == pytest.approx(seed, rel=1e-9, abs=1e-12)
-    assert found.error == pytest.approx(math.sqrt(item + seed), abs=1e-9)
+    assert found.item.variance == pytest.approx(item, abs=1e-12)
+    assert found.seed.variance == pytest.approx(seed, abs=1e-12)
+    assert found.error == pytest.approx(math.sqrt(item + seed), abs=1e-12)
+
+
+@given(shares_of_one, shares_of_one)
+def test_a_difference_equals_the_textbook(a: np.ndarray, b: np.ndarray) -> None:
+    """V_item/n of the differences and V_seed/S of either, less V_cell/(nS) of either."""
+    n = min(a.shape[1], b.shape[1])
+    a, b = a[:, :n], b[:, :n]
+    found = paired_difference(a, b)
+    if found.item is None:
+        return
+    whole = [textbook(x.mean(axis=0)[None])[0] for x in (a, b)]
+    sides = [textbook(x) for x in (a, b)]
+    cells = sum(w - item for w, (item, _) in zip(whole, sides, strict=True))
+    if min(item for item, _ in sides) > 0:  # else what was taken back is cut off at the examples' share
+        differences = textbook(a.mean(axis=0)[None] - b.mean(axis=0)[None])[0]
+        assert found.item.variance == pytest.approx(max(differences - cells, 0), abs=1e-12)
+    assert found.seed.variance == pytest.approx(sum(seed for _, seed in sides), abs=1e-12)
 
 
 @given(matrices, st.floats(-5, 5), st.randoms())
@@ -103,7 +146,7 @@ def test_a_difference_is_antisymmetric(a: np.ndarray, b: np.ndarray) -> None:
 
 def test_right_on_all_against_wrong_on_all_is_a_clear_difference() -> None:
     low, high = paired_difference(np.ones((2, 50)), np.zeros((3, 50))).interval() or (0, 0)
-    assert 0.9 < low < high == 1
+    assert 0.85 < low < high == 1
 
 
 def test_the_same_answers_have_no_interval() -> None:
@@ -123,40 +166,196 @@ def test_shares_of_one_sort_pool_their_degrees_of_freedom() -> None:
     assert pooled([Share(2.0, 4), Share(2.0, 4), NOTHING]) == Share(4.0, pytest.approx(8))
 
 
-def draws(rng: np.random.Generator, seeds: int, items: int, noise: float) -> tuple[np.ndarray, float]:
-    """Draw right-or-wrong answers of several seeds on several items, and give the true mean."""
-    spread = math.sqrt(1 + noise**2 + 0.5**2)
-    latent = rng.normal(size=items) + noise * rng.normal(size=(seeds, 1)) + 0.5 * rng.normal(size=(seeds, items))
-    return (latent > -0.8).astype(float), float(norm.cdf(0.8 / spread))
+# -- the interval that two shares give ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("df", [1.0, 2.0, 4.3, 99.0])
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.999])
+def test_one_share_gives_students_interval(df: float, level: float) -> None:
+    for shares in ((Share(0.04, df), NOTHING), (NOTHING, Share(0.04, df)), (Share(0.04, df),)):
+        assert half_width(shares, (1 - level) / 2) == pytest.approx(0.2 * t.ppf((1 + level) / 2, df), rel=1e-12)
+
+
+KNOWN = 1e9
+"""Degrees of freedom of a share that is known."""
+
+
+def missed(df: float, alpha: float, share: float) -> float:
+    """Return how often the interval of level 1 - alpha misses, integrated over the chi-square of one share.
+
+    The mean is normal with variance 1, of which `share` is estimated with df degrees of freedom, the rest is known.
+    """
+    edges = np.concatenate([np.logspace(-9, -3, 400), np.linspace(0.001, 1, 1500)[1:]])
+    ratios = chi2.ppf((edges[1:] + edges[:-1]) / 2, df) / df
+    halves = [half_width((Share(1 - share, KNOWN), Share(share * ratio, df)), alpha / 2) for ratio in ratios]
+    return float(np.sum(np.diff(edges) * 2 * norm.sf(halves)))
+
+
+@pytest.mark.parametrize(("df", "least"), [(1, 0.0185), (2, 0.0345), (4, 0.0445), (9, 0.0485)])
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.9])
+def test_two_shares_cover_at_least_what_they_say_and_not_much_more(df: int, least: float, share: float) -> None:
+    assert least <= missed(df, 0.05, share) <= 0.0502
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.01, 0.0025, 0.05 / 190])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_small_p_values_are_no_more_frequent_than_they_say(alpha: float, share: float) -> None:
+    """Satterthwaite's t with 2 degrees of freedom has .0025 ten times too often at the worst, 1/3,800 forty times."""
+    assert max(missed(df, alpha, share) for df in (2, 4)) <= 1.01 * alpha
+
+
+shares = st.builds(Share, st.floats(1e-6, 1.0), st.floats(1.0, 2000.0))
+
+
+@given(st.floats(-1, 1), shares, shares, st.floats(-2, 2))
+def test_p_is_the_level_at_which_the_interval_touches(mean: float, item: Share, seed: Share, at: float) -> None:
+    found = Estimate(mean, item, seed)
+    p = p_value(found, at)
+    assert p is not None and 0 < p <= 1
+    if 1e-50 < p < 1 - 1e-9:
+        for level, inside in ((1 - p + 1e-9 * p, True), (1 - p - 1e-9 * (1 - p), False)):
+            half = half_width((item, seed), (1 - level) / 2)
+            assert (half >= abs(mean - at) * (1 - 1e-6)) if inside else (half <= abs(mean - at) * (1 + 1e-6))
+        assert half_width((item, seed), p / 2) == pytest.approx(abs(mean - at), rel=1e-9)
+
+
+@given(st.floats(-1, 1), st.floats(1e-3, 1), st.floats(1, 100))
+def test_p_of_one_share_is_students(mean: float, error: float, df: float) -> None:
+    found = p_value(Estimate(mean, Share(error**2, df)))
+    assert found == pytest.approx(max(2 * t.sf(abs(mean) / error, df), 1e-60), abs=1e-12)
+
+
+def test_p_of_no_distance_is_one_and_of_a_vast_one_is_not_zero() -> None:
+    item, seed = Share(1e-6, 500), Share(1e-6, 2)
+    assert p_value(Estimate(0.0, item, seed)) == 1.0
+    assert p_value(Estimate(1e-9, item, seed)) == pytest.approx(1, abs=1e-5)
+    assert p_value(Estimate(1e9, Share(1e-6, 500), Share(1e-12, 400))) == 1e-60
+    assert p_value(Estimate(0.3)) is None
+
+
+def test_p_takes_less_than_a_millisecond() -> None:
+    found = Estimate(0.013, Share(1e-4, 1999), Share(2e-5, 6.3))
+    p_value(found)
+    started = time.perf_counter()
+    for _ in range(200):
+        p_value(found)
+    assert (time.perf_counter() - started) / 200 < 0.001
+
+
+# -- proportions -------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
+def test_clopper_pearson_and_wilson_are_scipys(counts: tuple[int, int], level: float) -> None:
+    hits, n = counts
+    for found, method in ((clopper_pearson(hits, n, level), "exact"), (wilson(hits, n, level), "wilson")):
+        ci = binomtest(hits, n).proportion_ci(level, method=method)
+        assert found == pytest.approx((ci.low, ci.high), abs=1e-9)
+        assert 0 <= found[0] < found[1] <= 1
+
+
+def test_intervals_of_counts_have_the_level_that_is_asked_for() -> None:
+    right = two_way(np.ones((3, 100)))
+    assert right.interval(0.9) == pytest.approx((0.05 ** (1 / 100), 1))
+    assert right.interval(0.99) == pytest.approx((0.005 ** (1 / 100), 1))
+    assert two_way(np.zeros((3, 100))).interval(0.9) == pytest.approx((0, 1 - 0.05 ** (1 / 100)))
+    apart = paired_difference(np.full((2, 100), 0.7), np.full((3, 100), 0.2))
+    assert apart.interval(0.9) == pytest.approx((0.5 * (2 * 0.05 ** (1 / 100) - 1), 0.5))
+
+
+@pytest.mark.parametrize("n", [2, 5, 6, 50])
+def test_where_all_examples_differ_alike_p_is_the_sign_tests(n: int) -> None:
+    found = paired_difference(np.full((2, n), 0.4), np.full((1, n), 0.7))
+    p, (low, high) = p_value(found), found.interval() or (0, 0)
+    assert p == pytest.approx(2 * 0.5**n)
+    assert (p is not None and p < 0.05) == (high < 0 or low > 0)
+    assert high >= low and (low, high) != (high, low)
+
+
+@given(st.integers(2, 200), st.floats(0.001, 0.999))
+def test_p_of_all_right_inverts_clopper_and_pearson(n: int, at: float) -> None:
+    found = two_way(np.ones((1, n)))
+    p = p_value(found, at)
+    assert p == pytest.approx(min(1.0, 2 * at**n), abs=1e-12)
+    if p is not None and 1e-12 < p < 1:
+        assert (found.interval(1 - p) or (0, 0))[0] == pytest.approx(at, abs=1e-6)
+    assert p_value(found, 0.0) == 0 and p_value(found, 1.0) == 1
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_what_is_no_number_is_refused(wrong: float) -> None:
+    x = np.array([[0.1, 0.2, wrong]])
+    for call in (
+        lambda: two_way(x),
+        lambda: paired_difference(x, np.ones((2, 3))),
+        lambda: paired_difference(np.ones((2, 3)), x),
+        lambda: mean_interval(x[0]),
+        lambda: corrected_resampled(x[0], 0.5),
+    ):
+        with pytest.raises(ValueError, match="not finite"):
+            call()
+
+
+@given(matrices, st.floats(0.1, 10), st.floats(-5, 5))
+def test_intervals_move_and_stretch_with_the_values(x: np.ndarray, scale: float, shift: float) -> None:
+    one, other = two_way(x), two_way(scale * x + shift)
+    if one.counted is None and one.item is not None and other.item is not None and x.min() != x.max():
+        low, high = one.interval() or (0, 0)
+        assert other.interval() == pytest.approx((scale * low + shift, scale * high + shift), abs=1e-7)
+
+
+@given(matrices, matrices)
+def test_to_swap_a_and_b_mirrors_the_interval_and_keeps_p(a: np.ndarray, b: np.ndarray) -> None:
+    n = min(a.shape[1], b.shape[1])
+    one, other = paired_difference(a[:, :n], b[:, :n]), paired_difference(b[:, :n], a[:, :n])
+    assert p_value(one) == (None if p_value(other) is None else pytest.approx(p_value(other), abs=1e-9))
+    if (bounds := one.interval()) is not None:
+        assert other.interval() == pytest.approx((-bounds[1], -bounds[0]), abs=1e-9)
+
+
+# -- coverage ----------------------------------------------------------------------------------------------------------
+
+SETTINGS = [Setting(seeds, items, noise) for noise in (0.02, 0.1, 0.4) for items in (500, 2000) for seeds in (3, 5, 10)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("seeds", "items"), [(3, 500), (5, 500), (10, 500), (3, 2000), (5, 2000), (10, 2000)])
-@pytest.mark.parametrize("noise", [0.01, 0.05, 0.2, 0.5])
-def test_the_interval_covers_another_seed_and_another_test_set(seeds: int, items: int, noise: float) -> None:
-    """95% nominal, 93 to 97 aimed at; with 2,000 repetitions the simulation's own error is 0.5 points."""
-    rng = np.random.default_rng([seeds, items, round(noise * 100)])
-    hits = 0
-    for _ in range(2000):
-        x, truth = draws(rng, seeds, items, noise)
-        low, high = two_way(x).interval() or (math.nan, math.nan)
-        hits += low <= truth <= high
-    assert 0.925 <= hits / 2000 <= 0.975
+@pytest.mark.parametrize("scores", [accuracy_estimates, f1_estimates])
+def test_the_interval_covers_another_seed_and_another_test_set(scores: Scores) -> None:
+    """93 to 97% in each setting, of 1,500 repetitions: the simulation's own error is 0.6 points, twice that is granted.
+
+    benchmarks/coverage.py has 20,000 repetitions.
+    """
+    for setting in SETTINGS:
+        rng = np.random.default_rng([setting.seeds, setting.items, round(100 * setting.noise)])
+        hits = coverage(*scores(rng, setting, 1500))
+        assert 0.918 <= hits <= 0.982, setting
 
 
 @pytest.mark.slow
-def test_two_equal_checkpoints_are_seldom_told_apart() -> None:
-    rng = np.random.default_rng(1)
-    alarms = 0
-    for _ in range(1000):
-        items = rng.normal(size=500)
-        a, b = (
-            (items + 0.1 * rng.normal(size=(5, 1)) + 0.5 * rng.normal(size=(5, 500)) > -0.8).astype(float)
-            for _ in range(2)
-        )
-        low, high = paired_difference(a, b).interval() or (0, 0)
-        alarms += low > 0 or high < 0
-    assert alarms / 1000 <= 0.06
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_the_difference_of_two_is_covered(seeds: int) -> None:
+    """Checkpoints that err on the same examples, on partly the same, and one that is 2 points worse."""
+    for likeness, gap in ((1.0, 0.0), (0.8, 0.0), (0.8, 0.02)):
+        rng = np.random.default_rng([seeds, round(10 * likeness), round(100 * gap)])
+        found = differences(rng, Setting(seeds, 500, 0.05), 1500, likeness, gap)
+        assert 0.918 <= coverage(found, gap) <= 0.985, (likeness, gap)
+
+
+def test_the_simulated_pseudo_values_are_the_metrics() -> None:
+    labels, predictions = answers(np.random.default_rng(0), Setting(2, 200, 0.3), 1)
+    whole, values = pseudo_values(labels[0], predictions[0])
+    for seed in range(2):
+        assert whole[seed] == pytest.approx(metrics.value("f1_macro", labels[0], predictions[0, seed]))
+        assert values[seed] == pytest.approx(metrics.contributions("f1_macro", labels[0], predictions[0, seed]))
+
+
+def test_the_simulated_truths_are_those_of_a_large_draw() -> None:
+    rng, setting = np.random.default_rng(1), Setting(400, 2000, 0.4)
+    labels, predictions = answers(rng, setting, 1)
+    values = [metrics.value("f1_macro", labels[0], seed) for seed in predictions[0]]
+    assert float(np.mean(values)) == pytest.approx(true_f1(0.4), abs=0.03)
+    found, truth = accuracy_estimates(rng, setting, 1)
+    assert next(found).mean == pytest.approx(truth, abs=0.03)
 
 
 # -- values, folds and clusters ----------------------------------------------------------------------------------------
@@ -307,8 +506,11 @@ def test_two_equal_learners_are_seldom_told_apart_by_folds(way: str, count: int,
 def test_to_deal_a_pool_again_brings_no_new_rows(x: np.ndarray, deals: int) -> None:
     again = np.concatenate([x] * deals)  # the same parts, as a learner without chance gives them
     one, many = two_way(again, deals), two_way(again)
-    assert one.item == many.item
     assert one.seed.variance == pytest.approx(deals * many.seed.variance, abs=1e-12)
+    if one.item and many.item and one.item.variance > 0:
+        parts = two_way(again.mean(axis=0)[None]).item or NOTHING
+        beyond = many.item.variance + many.seed.variance - parts.variance  # the seeds' beyond the residual
+        assert one.item.variance + one.seed.variance == pytest.approx(parts.variance + deals * beyond, abs=1e-9)
 
 
 def parts_of(rng: np.random.Generator, y: np.ndarray, count: int, deals: int) -> list[np.ndarray]:
