@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from suite import (
+    contamination,
     cuts,
     data,
     environment,
@@ -49,6 +50,7 @@ class _Ready:
     pins: dict[str, Any]
     max_length: int
     stages: tuple[Part, ...]
+    rows: tuple[data.TaskData, ...]
 
     @property
     def part(self) -> Part:
@@ -82,7 +84,8 @@ def evaluate(spec: RunSpec, machine: Machine, progress: Progress, keep: str | No
         "environment": environment.describe(machine, spec.protocol.precision),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-    results = [_result(spec, one, adapted, about) for one in ready.values()]
+    found = contamination.look({name: one.rows for name, one in ready.items()}, machine.threads)
+    results = [_result(spec, one, adapted, about, found[name]) for name, one in ready.items()]
     if keep is None or adapted.save is None:
         return results
     progress({"phase": "keeping weights"})
@@ -99,7 +102,9 @@ def _with_weights(result: Result, ready: _Ready, adapted: strategies.Adapted, wh
     return replace(result, weights=str(folder))
 
 
-def _result(spec: RunSpec, ready: _Ready, adapted: strategies.Adapted, about: Mapping[str, Any]) -> Result:
+def _result(
+    spec: RunSpec, ready: _Ready, adapted: strategies.Adapted, about: Mapping[str, Any], found: contamination.Found
+) -> Result:
     """Score one task's outputs and return its record and per-example table."""
     task, kind, main = ready.task, ready.kind, _main(ready.task)
     tested = adapted.tested or ready.part.test
@@ -107,6 +112,7 @@ def _result(spec: RunSpec, ready: _Ready, adapted: strategies.Adapted, about: Ma
     values = metrics.score(task.metrics, tested.labels, predictions, scores)
     meaning = metrics.info(main, _chance(ready, adapted, tested))
     log = adapted.log | _stages_log(adapted.stages, ready)
+    found = found.at(tested.ids)
     record = Record(
         key=spec.key(task.name),
         spec=spec,
@@ -119,6 +125,7 @@ def _result(spec: RunSpec, ready: _Ready, adapted: strategies.Adapted, about: Ma
         data={**_pins(ready, adapted), "classes": list(ready.classes)},
         training={**log, "max_length": ready.max_length},
         seeds=spec.seeds(),
+        contamination=found.record(values, tested.labels, predictions, scores),
         **about,
     )
     columns = {
@@ -128,7 +135,7 @@ def _result(spec: RunSpec, ready: _Ready, adapted: strategies.Adapted, about: Ma
         "scores": [np.asarray(row, dtype=np.float32).tolist() for row in scores],
         "value": metrics.contributions(main, tested.labels, predictions, scores).tolist(),
     }
-    return Result(record, columns | ({"cluster": tested.clusters} if tested.clusters else {}))
+    return Result(record, columns | ({"cluster": tested.clusters} if tested.clusters else {}) | found.columns())
 
 
 def _pins(ready: _Ready, adapted: strategies.Adapted) -> dict[str, Any]:
@@ -172,7 +179,7 @@ def _prepare(spec: RunSpec, task: TaskSpec, machine: Machine) -> _Ready:
             classes=tuple(classes) if kind.target in predictors.NAMED else (),
         )
 
-    return _Ready(task, kind, classes, cut[-1].pins, max_length, tuple(part(rows) for rows in cut))
+    return _Ready(task, kind, classes, cut[-1].pins, max_length, tuple(part(rows) for rows in cut), tuple(cut))
 
 
 def _clusters(split: data.Split) -> list[str] | None:

@@ -1,0 +1,221 @@
+"""Images that are equal or nearly so: by their pixels, by a perceptual hash, and by their detail.
+
+Equal: the same pixels in RGB, whatever file holds them. Near: the perceptual hashes (phash of the library imagehash)
+differ in at most HAMMING of 64 bits, and then, both brought to one size of at most SIDE pixels, what is left of the
+brightness when the mean of 3x3 pixels is taken away (detail) correlates by DETAIL, and all of the colours by LIKENESS.
+Outlines make many pictures of one sort alike, as two shirts are; of two photographs the detail is not. Below SMALLEST
+pixels a side there is so little of it that it must correlate by DETAIL_TINY.
+
+A hash of 28 pixels does not outlast a shift by one, so of images below SHIFTED pixels a side the parts that two shifted
+copies share are compared too. Brightness and contrast make no difference to a correlation. What is cropped, turned,
+mirrored or coloured anew is not found, nor a photograph of 32 pixels through JPEG at low quality.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import JsonValue
+
+from suite.contamination._rows import Pairs, Pool, Side, blocks, nearest
+from suite.spec import SuiteError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+HAMMING = 8
+HAMMING_SHIFTED = 4
+DETAIL = 0.96
+DETAIL_TINY = 0.98
+LIKENESS = 0.9
+SIDE = 32
+SMALLEST = 16
+SHIFTED = 64
+THRESHOLDS: dict[str, JsonValue] = {
+    "hamming": HAMMING,
+    "hamming_shifted": HAMMING_SHIFTED,
+    "detail": DETAIL,
+    "detail_tiny": DETAIL_TINY,
+    "likeness": LIKENESS,
+    "side": SIDE,
+    "smallest": SMALLEST,
+    "shifted": SHIFTED,
+}
+
+_SHIFTS = [(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+_STILL = 4
+"""The place of (0, 0) among the shifts; the opposite of shift i is 8 - i."""
+_MAX_PIXELS = 64_000_000
+_MOST = 256
+_AT_ONCE = 1 << 22
+_PIECE = 1024
+_IN_MEMORY = 50_000
+_LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def pixels(content: bytes) -> Image:
+    """Return an image as models are given it: its first frame in RGB.
+
+    Raises:
+        SuiteError: it cannot be opened.
+    """
+    from PIL import Image
+
+    try:
+        image = Image.open(io.BytesIO(content))
+        if image.width * image.height > _MAX_PIXELS:
+            raise ValueError(f"it has {image.width} x {image.height} pixels")
+        return image.convert("RGB")
+    except Exception as error:  # Pillow's decoders raise many types on a stranger's bytes
+        raise SuiteError(f"An image cannot be opened: {error}.") from error
+
+
+def digest(content: bytes) -> bytes:
+    """Return 16 bytes by which images of equal pixels are known."""
+    return _digest(pixels(content))
+
+
+def _digest(image: Image) -> bytes:
+    return hashlib.blake2b(f"{image.width}x{image.height}\n".encode() + image.tobytes(), digest_size=16).digest()
+
+
+def marks(pool: Pool, threads: int) -> dict[str, np.ndarray]:
+    """Return of every image the digest, uint8 [n, 16], size, int64 [n, 2], and phash a shift, uint64 [n, 9]."""
+    files = [cells[0] for cells in pool.cells]
+    if threads > 1:  # decoders work side by side, whatever order they end in
+        with ThreadPoolExecutor(threads) as executor:
+            looked = list(executor.map(_look, files, chunksize=64))
+    else:
+        looked = [_look(file) for file in files]
+    return {
+        "digest": np.frombuffer(b"".join(one[0] for one in looked), dtype=np.uint8).reshape(-1, 16),
+        "size": np.array([one[1] for one in looked], dtype=np.int64).reshape(-1, 2),
+        "hashes": np.array([one[2] for one in looked], dtype=np.uint64).reshape(-1, len(_SHIFTS)),
+    }
+
+
+def _look(content: bytes) -> tuple[bytes, tuple[int, int], list[int]]:
+    image = pixels(content)
+    grey = image.convert("L")
+    wanted = _SHIFTS if 1 < min(image.size) < SHIFTED else [(0, 0)]
+    hashes = [_phash(_part(grey, shift)) for shift in wanted]
+    return _digest(image), image.size, hashes if len(hashes) > 1 else hashes * len(_SHIFTS)
+
+
+def _phash(image: Image) -> int:
+    import imagehash
+
+    return int.from_bytes(np.packbits(imagehash.phash(image).hash.ravel()).tobytes())
+
+
+def _part(image: Image, shift: tuple[int, int]) -> Image:
+    """Return the part of an image that a copy shares whose content lies `shift` pixels before its own."""
+    x, y = shift
+    if shift == (0, 0):
+        return image
+    return image.crop((max(x, 0), max(y, 0), image.width + min(x, 0), image.height + min(y, 0)))
+
+
+def near(asked: Side, learned: Side, units: np.ndarray | None) -> Pairs:
+    """Return the near copies of asked images among the learned; rows of one unit are none of each other's."""
+    seen = _Seen(asked, learned)
+    found = [_verified(seen, *some) for some in _candidates(asked, learned, units)]
+    parts = [np.concatenate([pairs[i] for pairs in found]) if found else np.zeros(0) for i in range(3)]
+    return Pairs(parts[0].astype(np.int64), parts[1].astype(np.int64), parts[2])
+
+
+def _candidates(
+    asked: Side, learned: Side, units: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield places of images whose hashes are close, asked [k] and learned [k], and the shift between them [k]."""
+    own, other = (side.marks["hashes"][side.places] for side in (asked, learned))
+    sizes, others = (side.marks["size"][side.places] for side in (asked, learned))
+    small = [(min_of < SHIFTED) & (min_of > 1) for min_of in (sizes.min(axis=1), others.min(axis=1))]
+    shifts = range(len(_SHIFTS)) if small[0].any() and small[1].any() else [_STILL]
+    for some in blocks(len(own), len(other), _AT_ONCE):
+        found = []
+        for shift in shifts:
+            apart = np.bitwise_count(own[some, shift, None] ^ other[:, -1 - shift])
+            rows, columns = np.nonzero(apart <= (HAMMING if shift == _STILL else HAMMING_SHIFTED))
+            if shift != _STILL:
+                alike = small[0][some][rows] & (sizes[some][rows] == others[columns]).all(axis=1)
+                rows, columns = rows[alike], columns[alike]
+            found.append(np.stack([rows, columns, apart[rows, columns], np.full(len(rows), shift)]))
+        rows, columns, distances, moved = np.concatenate(found, axis=1)
+        if units is not None:
+            kept = units[asked.places[some][rows]] != units[learned.places[columns]]
+            rows, columns, distances, moved = (v[kept] for v in (rows, columns, distances, moved))
+        best = nearest(rows, columns, distances, _MOST)
+        yield asked.places[some][rows[best]], learned.places[columns[best]], moved[best]
+
+
+class _Seen:
+    """Parts of images at one size, the last of them kept."""
+
+    def __init__(self, asked: Side, learned: Side) -> None:
+        self.sizes = asked.marks["size"].min(axis=1), learned.marks["size"].min(axis=1)
+        self._open: list[Callable[[int], Image]] = [
+            functools.lru_cache(maxsize=1024)(functools.partial(_open, side.pool)) for side in (asked, learned)
+        ]
+        self._parts: dict[tuple[int, int, int, int], np.ndarray] = {}
+
+    def parts(self, side: int, places: np.ndarray, shift: int, size: int) -> np.ndarray:
+        """Return the parts of images, fp64 [k, size, size, 3]."""
+        return np.stack([self._part(side, place, shift, size) for place in places.tolist()]).astype(np.float64)
+
+    def _part(self, side: int, place: int, shift: int, size: int) -> np.ndarray:
+        key = (side, place, shift, size)
+        if key not in self._parts:
+            from PIL.Image import Resampling
+
+            if len(self._parts) >= _IN_MEMORY:
+                self._parts.clear()
+            part = _part(self._open[side](place), _SHIFTS[shift])
+            self._parts[key] = np.asarray(part.resize((size, size), Resampling.LANCZOS))
+        return self._parts[key]
+
+
+def _open(pool: Pool, place: int) -> Image:
+    return pixels(pool.cells[place][0])
+
+
+def _verified(
+    seen: _Seen, asked: np.ndarray, learned: np.ndarray, shifts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which candidates are near copies, and the correlation of their detail."""
+    sides = np.minimum(np.minimum(seen.sizes[0][asked], seen.sizes[1][learned]), SIDE)
+    detail = np.zeros(len(asked))
+    for shift, side in sorted(set(zip(shifts.tolist(), sides.tolist(), strict=True))):
+        places = np.flatnonzero((shifts == shift) & (sides == side))
+        for start in range(0, len(places), _PIECE):
+            some = places[start : start + _PIECE]
+            one = seen.parts(0, asked[some], shift, side)
+            two = seen.parts(1, learned[some], len(_SHIFTS) - 1 - shift, side)
+            detail[some] = np.where(_correlations(one, two) >= LIKENESS, _correlations(_detail(one), _detail(two)), 0)
+    kept = detail >= np.where(sides < SMALLEST, DETAIL_TINY, DETAIL)
+    return asked[kept], learned[kept], detail[kept]
+
+
+def _detail(images: np.ndarray) -> np.ndarray:
+    """Return brightness less the mean of its 3x3 surroundings, fp64 [k, size, size]."""
+    grey = (images * _LUMA).sum(axis=3)
+    wide = np.pad(grey, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    size = grey.shape[1]
+    around = [wide[:, y : y + size, x : x + size] for y in range(3) for x in range(3)]
+    detail: np.ndarray = grey - sum(around) / len(around)
+    return detail
+
+
+def _correlations(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Return each pair's correlation over all its numbers, fp64 [k]; 0 where one of the two is constant."""
+    left, right = (values.reshape(len(values), -1) for values in (one, two))
+    left, right = (values - values.mean(axis=1, keepdims=True) for values in (left, right))
+    scale = np.sqrt((left**2).sum(axis=1) * (right**2).sum(axis=1))
+    found: np.ndarray = np.divide((left * right).sum(axis=1), scale, out=np.zeros(len(left)), where=scale > 1e-9)
+    return found
