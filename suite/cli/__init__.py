@@ -14,14 +14,17 @@ from suite.cli._words import app
 from suite.cli import evaluate, results  # the order of these imports is that of the help page
 
 # isort: split
-from suite.cli import compare
+from suite.cli import compare, select
+
+# isort: split
+from suite.cli import report
 
 # isort: split
 from suite.cli import browse
 
 _SEVERAL = {"-m": "-m", "--model": "-m", "-t": "-t", "--task": "-t", "-s": "-s", "--strategy": "-s"}
 
-__all__ = ["app", "browse", "compare", "evaluate", "main", "results"]
+__all__ = ["app", "browse", "compare", "evaluate", "main", "report", "results", "select"]
 
 
 def main() -> None:

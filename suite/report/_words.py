@@ -1,0 +1,186 @@
+"""What the numbers say, in sentences: who is ahead, how sure that is, and what to be careful about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from suite import resampling
+from suite.report._evidence import Line, Section
+from suite.report._theme import clean
+from suite.spec import Protocol, SuiteError
+from suite.tables import spread
+
+LEGEND = (
+    (
+        "M",
+        "The mean over tasks of (score - chance) / (best - chance): 0 is guessing, 100 is the best there is. A task "
+        "whose chance level is not known counts with its score as it is.",
+    ),
+    (
+        "±",
+        "Half of the 95% interval: with another test set and other seeds the number would be expected inside. With "
+        "one seed (*) it covers the test set only.",
+    ),
+    (
+        "=",
+        "The row cannot be told from the row that leads its group: the interval of their difference, over the same "
+        "test examples, holds zero. Such rows share a place, whatever their order.",
+    ),
+    (
+        "!",
+        "At least one run collapsed: it did no better than guessing by the rule that its record states. It counts "
+        "in the mean.",
+    ),
+    (
+        "?",
+        "A task or fold is missing. M is then estimated from the scores that are there, with a wider interval, and "
+        "the row has no rank; it has a letter in place of a number.",
+    ),
+    ("points", "Scores are told in points: 100 times the metric's value."),
+)
+"""Signs of the tables and what they mean, for a reader who is no statistician."""
+
+
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """Return '1 task', '3 tasks'."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return 'a', 'a and b', 'a, b and c'."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def amount(section: Section) -> str:
+    """Say how much there is of everything."""
+    heads = [entry.head for entry in section.entries]
+    models = len({(line.row.model, line.row.revision, line.row.init) for line in section.lines})
+    ways = list(dict.fromkeys(line.way for line in section.lines))
+    told = f" ({listed(sorted(ways))})" if len(ways) <= 5 else ""
+    return (
+        f"{counted(models, 'checkpoint')}, adapted in {counted(len(ways), 'way')}{told}, on "
+        f"{counted(len(section.columns), 'task')}: {counted(len(section.lines), 'row')} from "
+        f"{counted(len(heads), 'record')}, {seeds(section)} a cell."
+    )
+
+
+def seeds(section: Section) -> str:
+    """Return '3 seeds' or '1 to 3 seeds'."""
+    names = {column.name for column in section.columns}
+    found = [cell.seeds for line in section.lines for task, cell in line.row.tasks.items() if task in names]
+    low, high = min(found), max(found)
+    return counted(low, "seed") if low == high else f"{low} to {high} seeds"
+
+
+def lead(section: Section) -> str:
+    """Say which row is ahead, and whether it can be told from the next."""
+    lines, measure = section.complete, section.measure
+    if not lines:
+        return f"Nothing can be ranked: {section.why_no_mean}"
+    first = f"{lines[0].name} ({measure} {_of(section, lines[0])})"
+    if len(lines) == 1:
+        others = len(section.lines) - 1
+        more = f" {counted(others, 'more row')} lack a task." if others > 1 else " One more row lacks a task." * others
+        return f"{first} is the only row with a score of every task: there is nothing to rank it against.{more}"
+    tied = section.leaders[1:]
+    if not tied:
+        return f"{first} is ahead, and can be told from the next, {lines[1].name} ({_of(section, lines[1])})."
+    names = [f"{line.name} ({_of(section, line)})" for line in tied[:2]]
+    rest = [counted(len(tied) - 2, "more row")] if len(tied) > 2 else []
+    if len(tied) == len(lines) - 1 and len(lines) > 2:
+        return f"{first} comes first of {len(lines)}, which may be chance: no row can be told from any other of them."
+    return f"{first} comes first, but cannot be told from {listed(names + rest)}: they share the first place."
+
+
+def _of(section: Section, line: Line) -> str:
+    return spread(line.mean, line.interval, section.loss)
+
+
+def cautions(section: Section) -> list[str]:
+    """Say what weakens the numbers."""
+    names = {column.name for column in section.columns}
+    cells = [cell for line in section.lines for task, cell in line.row.tasks.items() if task in names]
+    found = []
+    if single := sum(cell.seeds == 1 and cell.folds == 1 for cell in cells):
+        found.append(
+            f"{single} of {counted(len(cells), 'cell')} {'rests' if single == 1 else 'rest'} on one seed: what another "
+            "seed would change is not in the interval."
+        )
+    if collapsed := sum(cell.collapsed for cell in cells):
+        found.append(
+            f"{counted(collapsed, 'run')} of {len(section.entries):,} collapsed to guessing; they count in the means."
+        )
+    if failed := sum(cell.failed for cell in cells):
+        found.append(f"{counted(failed, 'example')} got no finite score and count as scored 0.")
+    if provisional := len(section.lines) - len(section.complete):
+        verb = "lacks" if provisional == 1 else "lack"
+        found.append(
+            f"{counted(provisional, 'row')} {verb} a task or fold and {'has' if provisional == 1 else 'have'} no rank."
+        )
+    if bare := sum(cell.interval is None for cell in cells):
+        found.append(
+            f"{counted(bare, 'cell')} {'has' if bare == 1 else 'have'} no interval: too few examples, or all alike."
+        )
+    if len(section.columns) == 1:
+        found.append("One task is no more than one task: another may order the rows otherwise.")
+    return found
+
+
+def protocol(found: Protocol, resample: str) -> list[tuple[str, str]]:
+    """Return a protocol as terms and sentences."""
+    budget, looks = found.budget, found.selection.looks
+    rates = listed([f"{rate:g}" for rate in found.selection.learning_rates])
+    several = len(found.selection.learning_rates) > 1
+    limits = [f"at most {n:,} {split} rows" for split, n in sorted(found.limits.items())]
+    said = [
+        ("Name", f"{found.name}, version {found.version}. {found.description}".strip()),
+        (
+            "Training",
+            f"{budget.epochs:g} epochs over the training rows, but at least {budget.min_steps:,} and at most "
+            f"{budget.max_steps:,} steps, {found.batch} rows a step; precision {found.precision}; texts are cut after "
+            f"{found.max_length} tokens. {_rate(found)}",
+        ),
+        (
+            "Choice",
+            f"{counted(looks, 'look')} at the validation score along each run, of which the best is kept. Learning "
+            f"rate{'s' * several} tried: {rates} times the strategy's own{', the best being kept' * several}. "
+            "Nothing is ever chosen on the test rows.",
+        ),
+        ("Rows", f"{listed(limits)}; all test rows.".capitalize() if limits else "All rows of every split."),
+        ("Seeds", f"{counted(found.seeds, 'seed')} a cell by the protocol; the table says how many there are."),
+        ("Cut of the data", way_of(resample)),
+    ]
+    if found.settings:
+        said.append(("Settings", "; ".join(f"{way}: {told(given)}" for way, given in sorted(found.settings.items()))))
+    return said
+
+
+def _rate(found: Protocol) -> str:
+    return (
+        f"The learning rate rises over the first {100 * found.warmup:g}% of the steps and then follows a "
+        f"{found.schedule.replace('_', ' ')} schedule; weight decay {found.weight_decay:g}, gradients clipped at "
+        f"{found.max_grad_norm:g}."
+    )
+
+
+def told(settings: object) -> str:
+    """Return settings as a line of names and values."""
+    if not isinstance(settings, dict) or not settings:
+        return "none"
+    return ", ".join(f"{name} {clean(str(value))}" for name, value in sorted(settings.items()))
+
+
+def way_of(resample: str) -> str:
+    """Say how the data was cut."""
+    try:
+        way = resampling.parse(resample)
+    except SuiteError:
+        return f"{resample}, which this version does not know."
+    return {
+        "holdout": "the task's own training, validation and test rows.",
+        "kfold": f"all rows in {way.count} folds, each tested once by a model trained on the others.",
+        "loo": "all rows, each tested by what the others say.",
+        "bootstrap": f"{way.count} draws with replacement from all rows, each tested on the rows not drawn.",
+        "partition": f"the training rows in {way.count} parts, a run on each, all tested on the same test rows.",
+        "sequential": f"the training rows in {way.count} parts, learned in turn by one run.",
+    }[way.name].capitalize()
