@@ -177,6 +177,11 @@ def _mark(row: str, group: Any) -> str:
     return row if group is None else digest(canonical_json(_plain(group)).encode())
 
 
+def cached(task: TaskSpec) -> bool:
+    """Return whether the cache of this machine has a Hub data set at its pinned commit."""
+    return _from_cache(task) is not None
+
+
 def _materialise(task: TaskSpec, files: dict[str, list[str]] | None) -> dict[str, Dataset]:
     """Read the data set with `datasets`: a local builder over files, or the Hub at a commit."""
     import datasets

@@ -4,29 +4,56 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from suite.cli._words import AsJson, app, prepare, told
 
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from suite.spec import TaskSpec
+
 
 @app.command("tasks")
 def list_tasks(
-    name: Annotated[str | None, typer.Argument(help="Show one task or collection.")] = None, as_json: AsJson = False
+    name: Annotated[str | None, typer.Argument(help="Show one task or collection.")] = None,
+    as_json: AsJson = False,
+    look: Annotated[
+        bool | None,
+        typer.Option(
+            "--look/--no-look",
+            help="Look for test rows among the training rows; by default where this machine has the data.",
+        ),
+    ] = None,
+    offline: Annotated[bool, typer.Option(help="Never ask the network.")] = False,
 ) -> None:
-    """List tasks and collections, or show one with its pins."""
+    """List tasks and collections, or show one with its pins and the test rows that its training rows hold too."""
+    fetch = bool(look) and not offline
+    prepare(not fetch)
     with told():
         from suite import tasks
 
-        if name in tasks.collection_files():
-            shown = [tasks.load_collection(str(name)).model_dump(mode="json")]
-        elif name:
-            shown = [tasks.load(name)[0].model_dump(mode="json", by_alias=True)]
-        else:
+        if not name:
             _list_tasks(as_json)
             return
-    typer.echo(json.dumps(shown[0], indent=2, ensure_ascii=False))
+        collection = tasks.load_collection(name) if name in tasks.collection_files() else None
+        chosen = tasks.load(name)
+        shown = collection.model_dump(mode="json") if collection else chosen[0].model_dump(mode="json", by_alias=True)
+        if look is not False:
+            shown["contamination"] = _contamination(chosen, collection is not None, fetch)
+    typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+
+
+def _contamination(chosen: list[TaskSpec], together: bool, fetch: bool) -> dict[str, JsonValue]:
+    from suite import contamination
+    from suite.environment import count_cores
+
+    if not together:
+        return contamination.of_task(chosen[0], fetch, count_cores())
+    typer.echo(f"Comparing the rows of {len(chosen)} tasks; --no-look leaves that out.", err=True)
+    return contamination.of_collection(chosen, fetch, count_cores())
 
 
 def _list_tasks(as_json: bool) -> None:

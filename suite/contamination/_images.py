@@ -13,10 +13,10 @@ mirrored or coloured anew is not found, nor a photograph of 32 pixels through JP
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -55,8 +55,7 @@ _MAX_PIXELS = 64_000_000
 _MOST = 256
 _AT_ONCE = 1 << 22
 _PIECE = 1024
-_IN_MEMORY = 50_000
-_LUMA = np.array([0.299, 0.587, 0.114])
+_IN_MEMORY = 150_000
 
 
 def pixels(content: bytes) -> Image:
@@ -159,30 +158,33 @@ class _Seen:
     """Parts of images at one size, the last of them kept."""
 
     def __init__(self, asked: Side, learned: Side) -> None:
+        self._pools = asked.pool, learned.pool
         self.sizes = asked.marks["size"].min(axis=1), learned.marks["size"].min(axis=1)
-        self._open: list[Callable[[int], Image]] = [
-            functools.lru_cache(maxsize=1024)(functools.partial(_open, side.pool)) for side in (asked, learned)
-        ]
         self._parts: dict[tuple[int, int, int, int], np.ndarray] = {}
 
-    def parts(self, side: int, places: np.ndarray, shift: int, size: int) -> np.ndarray:
-        """Return the parts of images, fp64 [k, size, size, 3]."""
-        return np.stack([self._part(side, place, shift, size) for place in places.tolist()]).astype(np.float64)
+    def grey(self, side: int, places: np.ndarray, shift: int, size: int) -> np.ndarray:
+        """Return the brightness of parts of images, uint8 [k, size, size]."""
+        return np.stack([self._grey((side, place, shift, size)) for place in places.tolist()])
 
-    def _part(self, side: int, place: int, shift: int, size: int) -> np.ndarray:
-        key = (side, place, shift, size)
+    def _grey(self, key: tuple[int, int, int, int]) -> np.ndarray:
         if key not in self._parts:
-            from PIL.Image import Resampling
-
             if len(self._parts) >= _IN_MEMORY:
                 self._parts.clear()
-            part = _part(self._open[side](place), _SHIFTS[shift])
-            self._parts[key] = np.asarray(part.resize((size, size), Resampling.LANCZOS))
+            self._parts[key] = np.asarray(self._part(*key).convert("L"))
         return self._parts[key]
 
+    def colours(self, side: int, places: np.ndarray, shift: int, size: int) -> np.ndarray:
+        """Return parts of images in RGB, uint8 [k, size, size, 3]."""
+        parts = np.zeros((len(places), size, size, 3), dtype=np.uint8)
+        for row, place in enumerate(places.tolist()):
+            parts[row] = np.asarray(self._part(side, place, shift, size))
+        return parts
 
-def _open(pool: Pool, place: int) -> Image:
-    return pixels(pool.cells[place][0])
+    def _part(self, side: int, place: int, shift: int, size: int) -> Image:
+        from PIL.Image import Resampling
+
+        part = _part(pixels(self._pools[side].cells[place][0]), _SHIFTS[shift])
+        return part if part.size == (size, size) else part.resize((size, size), Resampling.LANCZOS)
 
 
 def _verified(
@@ -190,31 +192,35 @@ def _verified(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return which candidates are near copies, and the correlation of their detail."""
     sides = np.minimum(np.minimum(seen.sizes[0][asked], seen.sizes[1][learned]), SIDE)
+    least = np.where(sides < SMALLEST, DETAIL_TINY, DETAIL)
     detail = np.zeros(len(asked))
-    for shift, side in sorted(set(zip(shifts.tolist(), sides.tolist(), strict=True))):
-        places = np.flatnonzero((shifts == shift) & (sides == side))
+    for shift, size in sorted(set(zip(shifts.tolist(), sides.tolist(), strict=True))):
+        places = np.flatnonzero((shifts == shift) & (sides == size))
         for start in range(0, len(places), _PIECE):
             some = places[start : start + _PIECE]
-            one = seen.parts(0, asked[some], shift, side)
-            two = seen.parts(1, learned[some], len(_SHIFTS) - 1 - shift, side)
-            detail[some] = np.where(_correlations(one, two) >= LIKENESS, _correlations(_detail(one), _detail(two)), 0)
-    kept = detail >= np.where(sides < SMALLEST, DETAIL_TINY, DETAIL)
+            one = seen.grey(0, asked[some], shift, size)
+            two = seen.grey(1, learned[some], len(_SHIFTS) - 1 - shift, size)
+            detail[some] = _correlations(_detail(one), _detail(two))
+            some = some[detail[some] >= least[some]]
+            one = seen.colours(0, asked[some], shift, size)
+            two = seen.colours(1, learned[some], len(_SHIFTS) - 1 - shift, size)
+            detail[some] *= _correlations(one.astype(np.float64), two.astype(np.float64)) >= LIKENESS
+    kept = detail >= least
     return asked[kept], learned[kept], detail[kept]
 
 
-def _detail(images: np.ndarray) -> np.ndarray:
-    """Return brightness less the mean of its 3x3 surroundings, fp64 [k, size, size]."""
-    grey = (images * _LUMA).sum(axis=3)
-    wide = np.pad(grey, ((0, 0), (1, 1), (1, 1)), mode="edge")
+def _detail(grey: np.ndarray) -> np.ndarray:
+    """Return brightness less the mean of its 3x3 surroundings, fp32 [k, size, size]."""
+    wide = np.pad(grey.astype(np.float32), ((0, 0), (1, 1), (1, 1)), mode="edge")
     size = grey.shape[1]
-    around = [wide[:, y : y + size, x : x + size] for y in range(3) for x in range(3)]
-    detail: np.ndarray = grey - sum(around) / len(around)
+    rows = wide[:, :-2] + wide[:, 1:-1] + wide[:, 2:]
+    detail: np.ndarray = grey - (rows[:, :, :size] + rows[:, :, 1 : size + 1] + rows[:, :, 2:]) / np.float32(9)
     return detail
 
 
 def _correlations(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     """Return each pair's correlation over all its numbers, fp64 [k]; 0 where one of the two is constant."""
-    left, right = (values.reshape(len(values), -1) for values in (one, two))
+    left, right = (values.reshape(len(values), math.prod(values.shape[1:])) for values in (one, two))
     left, right = (values - values.mean(axis=1, keepdims=True) for values in (left, right))
     scale = np.sqrt((left**2).sum(axis=1) * (right**2).sum(axis=1))
     found: np.ndarray = np.divide((left * right).sum(axis=1), scale, out=np.zeros(len(left)), where=scale > 1e-9)
