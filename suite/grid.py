@@ -106,10 +106,10 @@ def without_weights(specs: Sequence[RunSpec]) -> str | None:
     if not bare:
         return None
     names = sorted({spec.strategy + (" left one out" if spec.resample == "loo" else "") for spec in bare})
-    why = f"--keep-weights: {' and '.join(names)} fit a head for the moment and have no weights to keep"
+    why = f"--keep-weights keeps nothing of {' and '.join(names)}: such heads are fitted for the moment"
     if len(bare) == len(specs):
-        raise SuiteError(f"{why}; leave it out.")
-    return f"{why}; the other runs keep theirs."
+        raise SuiteError(f"{why}. Leave the option out.")
+    return f"{why}. The other runs keep their weights."
 
 
 def carry_out(

@@ -72,9 +72,17 @@ def load_file(path: Path) -> TaskSpec:
     task = spec.model_copy(update={"file": _shown(path), "lines": lines})
     _check_words(task)
     if task.dataset.path in LOCAL_BUILDERS and task.dataset.revision is None:
-        pin = hash_files(data_files(task), base=path.resolve().parent if _by_folder(task) else None)
-        task = task.model_copy(update={"dataset": task.dataset.model_copy(update={"revision": pin})})
+        task = task.model_copy(update={"dataset": task.dataset.model_copy(update={"revision": pin_of_files(task)})})
     return task
+
+
+def pin_of_files(task: TaskSpec) -> str:
+    """Return what pins the data of a local task: 'sha256:...' over its files as they are now.
+
+    Raises:
+        SuiteError: a file is missing or cannot be read.
+    """
+    return hash_files(data_files(task), base=Path(task.file).resolve().parent if _by_folder(task) else None)
 
 
 def load_collection(name: str) -> Collection:

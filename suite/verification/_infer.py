@@ -13,7 +13,7 @@ from suite.environment import Machine
 from suite.spec import Record, Result, RunSpec, SuiteError
 from suite.store import Store
 from suite.verification._check import Check
-from suite.verification._places import Means, Places
+from suite.verification._places import PINS, Means, Places, UntrueError, as_it_is, other_data
 from suite.verification._rescore import rescore
 
 AGREEMENT = 0.999
@@ -21,8 +21,6 @@ AGREEMENT = 0.999
 
 TOLERANCE = 1e-3
 """What scores may differ by: absolute up to 1, as of probabilities; above, in proportion to them."""
-
-_PINS = ("rows_sha256", "ids_sha256", "stages_sha256")
 
 
 def infer(store: Store, names: Sequence[str], means: Means) -> Iterator[Check]:
@@ -45,7 +43,7 @@ def _check(store: Store, name: str, means: Means, places: Places) -> Check:
         return replace(unchecked, detail=_nothing_kept(store, record))
     try:
         again = _predict(store, record, means, places)
-    except _UntrueError as error:
+    except UntrueError as error:
         return replace(check, ok=False, detail=str(error))
     except SuiteError as error:
         return replace(unchecked, detail=str(error))
@@ -55,10 +53,6 @@ def _check(store: Store, name: str, means: Means, places: Places) -> Check:
     wrong = list(_differences(result, again))
     told = "; ".join(wrong) or _agreement(result, again)
     return replace(check, ok=not wrong, detail=told)
-
-
-class _UntrueError(Exception):
-    """Something that a record claims is not so."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +67,7 @@ class _Again:
 
 def _nothing_kept(store: Store, record: Record) -> str:
     if not grid.leaves_weights(record.spec):
-        return f"{record.spec.strategy} fits its heads for the moment and leaves no weights; use --level retrain"
+        return f"{record.spec.strategy} fits heads for the moment and leaves no weights; use --level retrain"
     if kept := store.kept(record.key):
         return f"this attempt kept no weights; attempt {kept} did"
     return "no weights were kept; run it again with --keep-weights, which files them with a further attempt"
@@ -83,7 +77,7 @@ def _predict(store: Store, record: Record, means: Means, places: Places) -> _Aga
     """Return what the weights of a record say of the test rows that it names.
 
     Raises:
-        _UntrueError: weights or data are not those of the record.
+        UntrueError: weights or data are not those of the record.
         SuiteError: they cannot be had here.
     """
     import torch
@@ -92,7 +86,7 @@ def _predict(store: Store, record: Record, means: Means, places: Places) -> _Aga
 
     with store.weights(record.key, record.attempt) as folder:
         if wrong := artifacts.changed(record.artifact, folder):
-            raise _UntrueError("; ".join(wrong))
+            raise UntrueError("; ".join(wrong))
         whole = strategies.get(record.spec.strategy).keeps == "model"  # it needs no base checkpoint
         spec = places.settle(record.spec, checkpoint=not whole)
         machine = means.machine(record)
@@ -110,20 +104,18 @@ def _rows(record: Record, spec: RunSpec) -> Any:
     """Return the test rows, read anew.
 
     Raises:
-        _UntrueError: they, or those that were trained on, are others than the record says.
+        UntrueError: they, or those that were trained on, are others than the record says.
         SuiteError: they cannot be read.
     """
     from suite import evaluation
 
-    task = next(task for task in spec.tasks if task.name == record.task)
+    task = as_it_is(next(task for task in spec.tasks if task.name == record.task))
     rows = evaluation.load_rows(task, spec)[-1]
-    for pin in _PINS:
+    for pin in PINS:
         claimed: Any = record.data.get(pin)
         found = rows.pins.get(pin)
         if claimed is not None and claimed != found:
-            raise _UntrueError(
-                f"the data of {record.task} is another than it was: {pin} differs{_where(claimed, found)}"
-            )
+            raise other_data(record.task, f"{pin}{_where(claimed, found)}")
     return rows.test
 
 

@@ -10,7 +10,14 @@ from suite import environment, hub, kinds, tasks
 from suite.environment import Machine
 from suite.spec import CheckpointRef, Failure, Record, RunSpec, SuiteError, TaskSpec
 
+PINS = ("rows_sha256", "ids_sha256", "stages_sha256")
+"""What in a record says which rows there were."""
+
 Progress = Callable[[RunSpec, dict[str, Any]], None]
+
+
+class UntrueError(Exception):
+    """Something that a record claims is not so."""
 
 
 def _silent(*_: Any) -> None:
@@ -92,3 +99,19 @@ class Places:
         if task.name not in self._files:
             raise SuiteError(f"The task '{task.name}' reads files beside its own; name that with -t FILE.yaml.")
         return task.model_copy(update={"file": self._files[task.name]})
+
+
+def as_it_is(task: TaskSpec) -> TaskSpec:
+    """Return a settled task with the pin that its files have now, the record's own where nothing was changed.
+
+    Raises:
+        SuiteError: a file is missing.
+    """
+    if task.dataset.path not in tasks.LOCAL_BUILDERS:
+        return task
+    return task.model_copy(update={"dataset": task.dataset.model_copy(update={"revision": tasks.pin_of_files(task)})})
+
+
+def other_data(task: str, pin: str) -> UntrueError:
+    """Return the error for data that is not what a record pins."""
+    return UntrueError(f"the data of {task} is another than it was: {pin} differs")

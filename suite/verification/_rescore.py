@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from suite import artifacts, data, kinds, metrics
+from suite import artifacts, contamination, data, kinds, metrics
 from suite.spec import COLLAPSE_RULE, Record, Result, SuiteError
 from suite.store import Store
 from suite.verification._check import Check
@@ -60,6 +60,7 @@ def _differences(record: Record, columns: dict[str, list[Any]]) -> Iterable[str]
         yield str(error)
         return
     yield from _scores(record, labels, predictions, columns)
+    yield from _clean(record, labels, predictions, columns)
     yield from _meaning(record)
     if disagree := kind.contradictions(predictions, columns["scores"]):
         yield f"{disagree} predictions are not what their scores say"
@@ -105,6 +106,26 @@ def _scores(record: Record, labels: Any, predictions: Any, columns: dict[str, li
         again = metrics.contributions(record.main.name, labels, predictions, scores)
         if not np.allclose(again, columns["value"], rtol=0, atol=1e-9):
             yield f"what examples give to {record.main.name} is not what the table says"
+
+
+def _clean(record: Record, labels: Any, predictions: Any, columns: dict[str, list[Any]]) -> Iterable[str]:
+    """Yield what the marks of rows that training holds too do not give: their number, and the score on the others."""
+    told: Any = record.contamination
+    seen = np.array(columns.get("seen", [False] * len(columns["id"])), dtype=bool)
+    if "exact" in told and (said := told["exact"] + told["near"]) != seen.sum():
+        yield f"{said} test rows are said to be among the training rows, {seen.sum()} are marked"
+    if "clean" not in told:
+        return
+    names = [name for name in record.metrics if name in metrics.names()]
+    found: Any = {"n": len(seen), "metrics": {name: record.metrics[name] for name in names}}
+    if seen.any():
+        found = contamination.clean_scores(names, labels, predictions, columns["scores"], seen)
+    if told["clean"]["n"] != found["n"]:
+        yield f"{told['clean']['n']} test rows are said to be clean, {found['n']} are"
+    for name, value in found["metrics"].items():
+        claimed = told["clean"]["metrics"].get(name)
+        if (claimed is None) != (value is None) or (value is not None and not abs(value - claimed) <= TOLERANCE):
+            yield f"{name} on the clean rows is {claimed!r} in the record, {value!r} by its predictions"
 
 
 def _meaning(record: Record) -> Iterable[str]:

@@ -21,7 +21,7 @@ from suite.index import Entry
 from suite.spec import Failure, Record, Result, RunSpec, SuiteError
 from suite.store import Store
 from suite.verification._check import LEVEL, Check
-from suite.verification._places import Means, Places
+from suite.verification._places import PINS, Means, Places, UntrueError, as_it_is, other_data
 from suite.verification._rescore import rescore
 
 LEVEL_NAME = "retrain"
@@ -57,8 +57,9 @@ def _all(store: Store, keys: Sequence[str], means: Means, places: Places) -> Ite
     runs: list[_Run] = []
     for together in _by_run(firsts):
         try:
-            record = next(iter(together.values()))
-            runs.append(_Run(places.settle(record.spec), means.machine(record), together))
+            runs.append(_run(together, means, places))
+        except UntrueError as error:
+            yield from (Check(record.key, LEVEL_NAME, False, str(error)) for record in together.values())
         except SuiteError as error:
             yield from _unchecked(together, str(error))
     siblings = _Siblings(store.contents().entries if runs else ())
@@ -69,6 +70,21 @@ def _all(store: Store, keys: Sequence[str], means: Means, places: Places) -> Ite
         else:
             to_judge.append(check)
     yield from _judged(to_judge)
+
+
+def _run(together: Mapping[str, Record], means: Means, places: Places) -> _Run:
+    """Return the run that gave some records.
+
+    Raises:
+        UntrueError: its data files are not those that the records pin.
+        SuiteError: something of it is not to be found here.
+    """
+    record = next(iter(together.values()))
+    spec = places.settle(record.spec)
+    for task in spec.tasks:
+        if as_it_is(task) != task:
+            raise other_data(task.name, "the hash of its files")
+    return _Run(spec, means.machine(record), together)
 
 
 def _by_run(firsts: Sequence[Record]) -> list[dict[str, Record]]:
@@ -156,6 +172,9 @@ def _compared(first: Result, again: Result, siblings: _Siblings) -> Check:
     """Return whether a re-run says the same; with `p`, and not yet judged, where only its score can tell."""
     record, other = first.record, again.record
     check = Check(record.key, LEVEL_NAME, True, "")
+    for pin in PINS:
+        if record.data.get(pin, other.data.get(pin)) != other.data.get(pin):
+            return replace(check, ok=False, detail=str(other_data(record.task, pin)))
     if _same_bits(first, again):
         told = f"attempt {other.attempt} gives the same bits: {record.counts['test']} predictions and their scores"
         return replace(check, detail=told)
