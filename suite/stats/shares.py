@@ -9,7 +9,7 @@ Of a known share and one with 2 degrees of freedom (3 seeds), integrated over th
     this 95.0 to 96.5%      Banerjee's 95.0 to 97.7%      Satterthwaite's t 92.2 to 95.0%
 
 whatever the shares are, and a p of .0025 is reached at most .0025 of the time here and with Banerjee's, but up to
-.0265 with Satterthwaite's: adjusted for many comparisons, that one finds differences where there are none
+.022 with Satterthwaite's: adjusted for many comparisons, that one finds differences where there are none
 (tests/test_intervals.py). The form is this project's; no paper has it.
 """
 
