@@ -8,6 +8,7 @@ into account.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ import numpy as np
 from suite import resampling
 from suite.index import Entry
 from suite.stats import intervals
-from suite.stats.intervals import Estimate
+from suite.stats.intervals import Estimate, Layout
 
 
 @dataclass(frozen=True)
@@ -25,22 +26,22 @@ class Scores:
 
     entries: Sequence[Entry]
 
-    @property
+    @functools.cached_property
     def way(self) -> resampling.Resample:
         """How the data was cut."""
         return resampling.parse(self.entries[0].head.resample)
 
-    @property
+    @functools.cached_property
     def mean(self) -> float:
         """The mean of the stored scores, whatever pseudo-values average to."""
         return float(np.mean([entry.head.score for entry in self.entries]))
 
-    @property
+    @functools.cached_property
     def seeds(self) -> int:
         """The number of seeds."""
         return len({entry.head.seed for entry in self.entries})
 
-    @property
+    @functools.cached_property
     def missing(self) -> int:
         """How many folds are not there of the seeds that are."""
         return resampling.folds(self.entries[0].head.resample) * self.seeds - len(self._by_fold())
@@ -67,21 +68,38 @@ class Scores:
             folds = np.array(list(self._by_fold().values()))
             found = intervals.corrected_resampled(folds, self._test_to_train())
         else:
-            found = intervals.two_way(self._matrix(self.clusters), self._deals)
+            found = self._layout.estimate()
         return replace(found, mean=self.mean)
 
     def minus(self, other: Scores) -> Estimate:
         """Return the difference of two means over the same examples, or over the folds that both have."""
         if self.way.name not in resampling.FOLDED:
-            clusters = self.clusters if self.clusters is not None else other.clusters
-            both = self._matrix(clusters), other._matrix(clusters)
-            found = intervals.paired_difference(*both, (self._deals, other._deals))
-            return replace(found, mean=self.mean - other.mean)
+            one, another = self._layout, other._layout
+            if (self.clusters is None) != (other.clusters is None):  # an older record does not tell its clusters
+                clusters = self.clusters if self.clusters is not None else other.clusters
+                one, another = self._laid_out(clusters), other._laid_out(clusters)
+            return replace(one.minus(another, self._span), mean=self.mean - other.mean)
         mine, others = self._by_fold(), other._by_fold()
         folds = np.array([mine[fold] - others[fold] for fold in sorted(mine.keys() & others.keys())])
         if not len(folds):
             return Estimate(self.mean - other.mean)
         return intervals.corrected_resampled(folds, self._test_to_train())
+
+    @property
+    def _span(self) -> float | None:
+        """How far apart two scores can be, if the metric has bounds."""
+        low, high = self.entries[0].main.range
+        return None if low is None or high is None else high - low
+
+    @functools.cached_property
+    def _layout(self) -> Layout:
+        """What means and differences need of the values, which are many and not kept."""
+        return self._laid_out(self.clusters)
+
+    def _laid_out(self, clusters: np.ndarray | None) -> Layout:
+        """Return the layout of what examples give, or their clusters where examples are not independent."""
+        values = np.stack([entry.values for entry in self.entries])
+        return intervals.layout(values if clusters is None else intervals.clustered(values, clusters), self._deals)
 
     def _by_fold(self) -> dict[tuple[int, int], float]:
         """Return each (seed, fold)'s score."""
@@ -95,8 +113,3 @@ class Scores:
             trained = min(distinct, head.train)  # a protocol's limits may keep fewer
             ratios.append(head.test / (trained + head.validation))
         return float(np.mean(ratios))
-
-    def _matrix(self, clusters: np.ndarray | None) -> np.ndarray:
-        """Return what examples give [runs, n], or their clusters [runs, C] where examples are not independent."""
-        values = np.stack([entry.values for entry in self.entries])
-        return values if clusters is None else intervals.clustered(values, clusters)

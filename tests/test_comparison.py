@@ -128,18 +128,18 @@ def test_p_values_are_adjusted_over_tasks_and_pairs(store: Store) -> None:
 
 
 def test_equal_checkpoints_are_seldom_told_apart() -> None:
-    """Family-wise: on 100 boards of six equal checkpoints some pair differs at most 9 times (5 expected)."""
+    """Family-wise: on 60 boards of five equal checkpoints some pair differs at most 7 times (3 expected)."""
     wrong = 0
-    for board in range(100):
+    for board in range(60):
         random = np.random.default_rng(board)
-        level, names = random.random(150), [f"m{i}" for i in range(6)]
+        level, names = random.random(150), [f"m{i}" for i in range(5)]
         store = Store(f"memory://{uuid.uuid4().hex}")
         for name in names:
             for seed in range(3):
                 values = (level + random.normal(0, 0.2, 150) + random.normal(0, 0.01) < 0.7).astype(float)
                 store.put(made(name, "one", values, seed=seed))
         wrong += any(pair.verdict == "different" for pair in compare(*names, store=store).pairs)
-    assert wrong <= 9
+    assert wrong <= 7
 
 
 # -- not comparable ----------------------------------------------------------------------------------------------------

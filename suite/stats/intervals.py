@@ -19,17 +19,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suite.stats.proportions import Counted, clopper_pearson, wilson
+from suite.stats.proportions import Agreed, Counted, clopper_pearson, wilson
 from suite.stats.shares import NOTHING, Share, half_width, p_of, pooled
 
 __all__ = [
     "NOTHING",
+    "Agreed",
     "Counted",
     "Estimate",
+    "Layout",
     "Share",
     "clopper_pearson",
     "clustered",
     "corrected_resampled",
+    "layout",
     "mean_interval",
     "mean_of",
     "p_value",
@@ -51,7 +54,7 @@ class Estimate:
     mean: float
     item: Share | None = None
     seed: Share = NOTHING
-    counted: Counted | None = None
+    counted: Counted | Agreed | None = None
 
     @property
     def error(self) -> float | None:
@@ -79,6 +82,57 @@ def p_value(estimate: Estimate, at: float = 0.0) -> float | None:
     return None if estimate.item is None else p_of((estimate.item, estimate.seed), estimate.mean - at)
 
 
+@dataclass(frozen=True)
+class Layout:
+    """A matrix [seeds, examples] as far as its mean and differences of means need it.
+
+    `means` are the examples' over seeds, fp64 [n]; `seed` is the seeds' share, `cell` how much of it the
+    examples' holds already.
+    """
+
+    means: np.ndarray
+    seed: Share
+    cell: float
+
+    def estimate(self) -> Estimate:
+        """Return the mean with its error; see `two_way`."""
+        mean, n = float(self.means.mean()), len(self.means)
+        if n < 2:
+            return Estimate(mean)
+        item = _item_share(self.means, self.cell)
+        if item.variance > 0 or self.seed.variance > 0:
+            return Estimate(mean, item, self.seed)
+        return Estimate(mean, counted=Counted(round(mean * n), n, 0.0, 1.0) if mean in (0.0, 1.0) else None)
+
+    def minus(self, other: Layout, span: float | None = None) -> Estimate:
+        """Return the paired difference of the means; see `paired_difference`."""
+        n = len(self.means)
+        if n != len(other.means):
+            raise ValueError(f"paired over different numbers of examples: {n} and {len(other.means)}")
+        mean = float(self.means.mean() - other.means.mean())
+        if n < 2:
+            return Estimate(mean)
+        item = _item_share(self.means - other.means, self.cell + other.cell)
+        seed = pooled((self.seed, other.seed))
+        if item.variance > 0 or seed.variance > 0:
+            return Estimate(mean, item, seed)
+        if mean == 0:
+            return Estimate(mean, counted=Agreed(n, span) if span else None)
+        return Estimate(mean, counted=Counted(n, n, -mean, mean))
+
+
+def layout(x: np.ndarray, deals: int = 1) -> Layout:
+    """Return what the mean of x [seeds, examples] needs; `deals` is that of `two_way`.
+
+    Raises:
+        ValueError: a value is not finite.
+    """
+    _check(x)
+    means = x.mean(axis=0)
+    seed, cell = _seed_share(x, means, deals) if x.shape[1] > 1 else (NOTHING, 0.0)
+    return Layout(means, seed, cell)
+
+
 def two_way(x: np.ndarray, deals: int = 1) -> Estimate:
     """Return the mean of x [seeds, examples] with the error of drawing both anew.
 
@@ -93,43 +147,24 @@ def two_way(x: np.ndarray, deals: int = 1) -> Estimate:
     Raises:
         ValueError: a value is not finite.
     """
-    _check(x)
-    items = x.shape[1]
-    mean = float(x.mean())
-    if items < 2:
-        return Estimate(mean)
-    seed, cell = _seed_share(x, deals)
-    item = _item_share(x.mean(axis=0), cell)
-    if item.variance > 0 or seed.variance > 0:
-        return Estimate(mean, item, seed)
-    if mean in (0.0, 1.0):
-        return Estimate(mean, counted=Counted(round(mean * items), items, 0.0, 1.0))
-    return Estimate(mean)
+    return layout(x, deals).estimate()
 
 
-def paired_difference(a: np.ndarray, b: np.ndarray, deals: tuple[int, int] = (1, 1)) -> Estimate:
+def paired_difference(
+    a: np.ndarray, b: np.ndarray, deals: tuple[int, int] = (1, 1), span: float | None = None
+) -> Estimate:
     """Return mean(a) - mean(b) for a [S_a, n] and b [S_b, n] over the same examples and independent seeds.
 
     The examples' share is that of the differences; the seeds' shares of both add up. Where a and b agree
-    on every example there is no error to be had, and so no interval. Where they differ by one amount on all, it
+    on every example, the interval is that of how many further ones they might not agree on, each of which counts
+    `span` at the most; without a span there is none. Where they differ by one amount on all, it
     is as if each further example differed by it one way or the other: the p-value is the sign test's, 2 / 2^n,
     and the interval Clopper and Pearson's. `deals` are those of `two_way`, of a and b.
 
     Raises:
         ValueError: the two do not have the same number of examples, or a value is not finite.
     """
-    if a.shape[1] != b.shape[1]:
-        raise ValueError(f"paired over different numbers of examples: {a.shape[1]} and {b.shape[1]}")
-    _check(a, b)
-    mean, n = float(a.mean() - b.mean()), a.shape[1]
-    if n < 2:
-        return Estimate(mean)
-    sides = [_seed_share(x, times) for x, times in zip((a, b), deals, strict=True)]
-    item = _item_share(a.mean(axis=0) - b.mean(axis=0), sum(cell for _, cell in sides))
-    seed = pooled(share for share, _ in sides)
-    if item.variance > 0 or seed.variance > 0:
-        return Estimate(mean, item, seed)
-    return Estimate(mean) if mean == 0 else Estimate(mean, counted=Counted(n, n, -mean, mean))
+    return layout(a, deals[0]).minus(layout(b, deals[1]), span)
 
 
 def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, tuple[float, float] | None]:
@@ -191,13 +226,13 @@ def _item_share(means: np.ndarray, cell: float) -> Share:
     return Share(max(whole - cell, 0.0), len(means) - 1.0)
 
 
-def _seed_share(x: np.ndarray, deals: int) -> tuple[Share, float]:
+def _seed_share(x: np.ndarray, columns: np.ndarray, deals: int) -> tuple[Share, float]:
     """Return the seeds' share, of one deal, and how much of it the examples' share holds already."""
     seeds, items = x.shape
-    rows, columns = x.mean(axis=1), x.mean(axis=0)
+    rows = x.mean(axis=1)
     if _alike(rows):
         return NOTHING, 0.0
-    residual = x - rows[:, None] - columns[None, :] + x.mean()
+    residual = x - rows[:, None] - columns[None, :] + columns.mean()
     cell = float((residual**2).sum()) / ((seeds - 1) * (items - 1)) / (items * seeds)
     return Share(deals * float(rows.var(ddof=1)) / seeds, max(seeds - deals, 1.0)), deals * cell
 

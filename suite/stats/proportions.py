@@ -49,3 +49,21 @@ class Counted:
             return 0.0
         more = 1.0 if self.hits == 0 else float(bdtrc(self.hits - 1, self.n, share))
         return min(1.0, 2 * more, 2 * float(bdtr(self.hits, self.n, share)))
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """A difference of two that agree on all n examples, where one that does not would count `span` at the most."""
+
+    n: int
+    span: float
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return how far apart they might be: `span` times the share of examples that may differ (Clopper-Pearson)."""
+        most = self.span * clopper_pearson(0, self.n, level)[1]
+        return -most, most
+
+    def p(self, at: float) -> float:
+        """Return the level at which that interval just touches `at`."""
+        share = abs(at) / self.span
+        return 0.0 if share > 1 else float(min(1.0, 2 * (1 - share) ** self.n))
