@@ -4,7 +4,7 @@
     python benchmarks/coverage.py --repetitions 2000 --only difference same
 
 Every cell has a generator of its own, seeded by its setting: the figures come out again, one by one or all together.
-Each is printed with the simulation's own standard error, all in percent. Twenty checkpoints take a hundredth of the
+Each is printed with the simulation's own standard error, all in percent. Twenty checkpoints take a fortieth of the
 repetitions, re-runs over one test set a tenth. The tests hold the same functions to the same promises with fewer.
 """
 
@@ -62,7 +62,7 @@ def false_different(repetitions: int) -> Iterator[Line]:
 
 def family_wise(repetitions: int) -> Iterator[Line]:
     """Any of the 190 pairs of 20 equally good checkpoints called different."""
-    count = max(repetitions // 100, 20)
+    count = max(repetitions // 40, 20)
     for seeds in (3, 5, 10):
         for likeness in (1.0, 0.8):
             holms, unadjusted = rates.family_wise(Setting(seeds, 500, 0.05), likeness, 20, count)
