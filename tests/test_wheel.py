@@ -29,6 +29,7 @@ def test_tasks_and_cards_travel_inside(wheel: Path) -> None:
         "suite/_tasks/bundled/checkpoints/tiny-bert/model.safetensors",
         "suite/_tasks/collections/bundled.yaml",
         "suite/_tasks/protocols/standard.yaml",
+        "suite/_cards/report.html.jinja",
         "suite/cli/__init__.py",
         "suite/py.typed",
     ):

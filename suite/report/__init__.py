@@ -47,10 +47,10 @@ def render(
     Raises:
         SuiteError: the store cannot be opened, or there is no such way to cut data.
     """
-    from suite.report import _page
+    from suite.report import _page, _words
 
     sections, left_out = _sections(store, tasks, only)
-    return _page.html([(section, _plots(section)) for section in sections], left_out, _name(store))
+    return _page.html([(section, _plots(section)) for section in sections], left_out, _words.called(store))
 
 
 def write_report(
@@ -74,7 +74,7 @@ def write_report(
     Raises:
         SuiteError: a file cannot be written, the store cannot be opened, or there is no such format or way to cut data.
     """
-    from suite.report import _page, _svg
+    from suite.report import _page, _svg, _words
 
     if plot_format not in _svg.FORMATS:
         raise unknown("plot format", plot_format, _svg.FORMATS)
@@ -82,7 +82,7 @@ def write_report(
     _check(page, folder)
     sections, left_out = _sections(store, tasks, only)
     found = [(section, _plots(section)) for section in sections]
-    _write(page, _page.html(found, left_out, _name(store)))
+    _write(page, _page.html(found, left_out, _words.called(store)))
     drawn = [plot for _, each in found for plot in each] if folder else []
     written = tuple(_save(plot, folder, plot_format) for plot in drawn if folder and plot.figure)
     records = len({entry.head.key for section in sections for entry in section.entries})
@@ -142,8 +142,3 @@ def _save(plot: Plot, folder: Path, plot_format: str) -> Path:
     assert plot.figure is not None  # asked before
     _svg.save(plot.figure, path)
     return path
-
-
-def _name(store: object) -> str:
-    """Return what a store is called."""
-    return store if isinstance(store, str) else str(getattr(store, "url", ""))

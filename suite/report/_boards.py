@@ -94,7 +94,7 @@ def _title(columns: Sequence[Column], board: Board, loss: bool) -> str:
     ways = {row.strategy for row in board.rows}
     own = [way for way in ways if way in strategies.names() and strategies.get(way).own_rows]
     known = [column.task.kind for column in columns if column.task.kind in kinds.names()]
-    what = {"text": "Text tasks", "image": "Image tasks"}[kinds.get(known[0]).modality] if known else "Tasks"
+    what = f"{kinds.get(known[0]).modality.capitalize()} tasks" if known else "Tasks"
     apart = f", {own[0].replace('_', ' ')}" if len(own) == 1 and len(ways) == 1 else ""
     return f"{what}{apart}{', losses' if loss else ''}"
 

@@ -138,10 +138,13 @@ def _scale(axes: Axes, low: float, high: float, cost: Cost) -> None:
     """Set a logarithmic axis with a few round ticks, in words."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    low, high = low / 1.6, high * 1.9
+    room = 1.4 * (high / low) ** 0.12
+    low, high = low / room, high * room
     axes.set_xlim(low, high)
-    rounds = [m * 10.0**e for e in range(-3, 16) for m in ((1,) if high / low > 40 else (1, 2, 5))]
-    ticks = [tick for tick in rounds if low <= tick <= high]
+    for digits in ((1,), (1, 3), (1, 2, 5)):
+        ticks = [n * 10.0**e for e in range(-3, 16) for n in digits if low <= n * 10.0**e <= high]
+        if len(ticks) >= 3:
+            break
     axes.xaxis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // 5) or 1]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: cost.told(value)))

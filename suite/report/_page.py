@@ -53,7 +53,7 @@ def html(found: Sequence[tuple[Section, Sequence[Plot]]], left_out: Sequence[str
         lstrip_blocks=True,
     )
     sections = [section for section, _ in found]
-    parts = [_part(section, plots, found[0][0]) for section, plots in found]
+    parts = [_part(section, plots) for section, plots in found]
     return environment.get_template(TEMPLATE).render(
         parts=parts,
         store=_theme.clean(store),
@@ -67,8 +67,8 @@ def html(found: Sequence[tuple[Section, Sequence[Plot]]], left_out: Sequence[str
     )
 
 
-def _part(section: Section, plots: Sequence[Plot], first: Section) -> Part:
-    board_told = section.loss and bool(section.board.tasks) and section is not first
+def _part(section: Section, plots: Sequence[Plot]) -> Part:
+    board_told = section.loss and bool(section.board.tasks)  # by the section of the same board's scores
     return Part(
         section=section,
         lead=_words.lead(section),

@@ -56,7 +56,7 @@ def _runs(axes: Axes, lines: Sequence[Line], column: Column) -> None:
     for y, scores, fallen, mean in rows:
         _marks(axes, scores - mean, y + _apart(len(scores), len(lines)), fallen)
         for x, at in zip((scores - mean)[fallen], scores[fallen], strict=True):
-            if len(scores) > 1:
+            if not fallen.all():
                 _beside(axes, float(np.clip(x, -1.1 * widest, 1.1 * widest)), y, told.format(at))
         where: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
         axes.text(0.99, y, told.format(mean), size=9, color=_theme.MUTED, **where)

@@ -22,12 +22,12 @@ _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _NUMBER = re.compile(r"-?\d+\.\d+(e-?\d+)?")
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
-_FACE = re.compile(r"font: ((?:bold |\d+ )?[0-9.]+px) [^;]*")
+_FACE = f"font-family: '{_theme.FONT}'"
 
 
 def inline(figure: Figure, name: str, title: str, description: str) -> str:
     """Return a figure as an `svg` element: own ids, colours by role, a title and a description to be read out."""
-    root = ET.fromstring(_svg(figure))
+    root = ET.fromstring(_svg(figure, "none"))
     for element in list(root):
         if element.tag == f"{{{_SVG}}}metadata":
             root.remove(element)
@@ -39,15 +39,17 @@ def inline(figure: Figure, name: str, title: str, description: str) -> str:
     return ET.tostring(root, encoding="unicode", short_empty_elements=True)
 
 
-def _svg(figure: Figure) -> str:
+def _svg(figure: Figure, face: str) -> str:
+    """Return a figure as matplotlib has it, on a colour or on none."""
     stream = io.StringIO()
     with _theme.style():
-        figure.savefig(stream, format="svg", metadata=_NOTHING, transparent=True)
+        figure.savefig(stream, format="svg", metadata=_NOTHING, facecolor=face)
     return stream.getvalue()
 
 
 def _kept(name: str, value: str, used: set[str]) -> bool:
-    return value in used if name == "id" else name not in ("version", "width-", "height-")
+    """Return whether an attribute does anything: ids that nothing refers to and turns by nothing do not."""
+    return value in used if name == "id" else not value.startswith("rotate(-0 ")
 
 
 def _attribute(name: str) -> str:
@@ -64,7 +66,7 @@ def _value(attribute: str, value: str, name: str) -> str:
         return value.replace("url(#", f"url(#{name}-")
     if attribute == "style":
         text = _COLOUR.sub(lambda found: f"var(--{role})" if (role := _theme.ROLES.get(found[0])) else found[0], value)
-        return _FACE.sub(r"font: \1 var(--sans)", text)
+        return text.replace(_FACE, "font-family: var(--sans)")
     return _NUMBER.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), value)
 
 
@@ -84,10 +86,12 @@ def save(figure: Figure, path: Path) -> None:
     Raises:
         SuiteError: the file cannot be written.
     """
-    form = path.suffix.removeprefix(".")
-    metadata = _NOTHING if form == "svg" else {"Software": None}
     try:
+        if path.suffix == ".svg":
+            path.write_text(_svg(figure, "white").replace(_FACE, f"{_FACE}, Verdana, sans-serif"), encoding="utf-8")
+            return
         with _theme.style():
-            figure.savefig(path, format=form, dpi=72 * PIXELS_PER_POINT, facecolor="white", metadata=metadata)
+            scale = 72 * PIXELS_PER_POINT
+            figure.savefig(path, format="png", dpi=scale, facecolor="white", metadata={"Software": None})
     except OSError as error:
         raise SuiteError(f"The figure '{path}' cannot be written: {error.strerror or error}.") from None

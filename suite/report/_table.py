@@ -49,7 +49,7 @@ def board_table(section: Section) -> BoardTable:
     else:
         head, texts = tables.head(section.board), tables.cells(section.board)
     kept = [i for i, name in enumerate(head) if i < 3 or name not in tables.COSTS]
-    names = ["#", "checkpoint", *(head[i] for i in kept[2:]), "seeds", "collapsed", "failed"]
+    names = ["#", "checkpoint, strategy", *(head[i] for i in kept[3:]), "seeds", "collapsed", "failed"]
     head, texts = [head[i] for i in kept], [[line[i] for i in kept] for line in texts]
     rows = [_row(section, line, cells, head) for line, cells in zip(section.lines, texts, strict=True)]
     shown = section.shown
@@ -64,8 +64,10 @@ def _row(section: Section, line: Line, texts: Sequence[str], head: Sequence[str]
     best = _best(section)
     names = {column.name for column in section.columns}
     cells = [cell for task, cell in line.row.tasks.items() if task in names]
-    values = [Value(texts[0] if line.ranked else line.number, kind="place"), Value(clean(texts[1]), kind="name")]
-    values.append(Value(clean(texts[2]), kind="text"))
+    values = [
+        Value(texts[0] if line.ranked else line.number, kind="place"),
+        Value(clean(texts[1]), clean(texts[2]), kind="name"),
+    ]
     for name, text in zip(head[3:], texts[3:], strict=True):
         cell = line.row.tasks.get(name)
         values.append(_value(text, cell is not None and name in names and cell.mean == best[name]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from suite import resampling
 from suite.report._evidence import Line, Section
@@ -24,7 +26,7 @@ LEGEND = (
     (
         "=",
         "The row cannot be told from the row that leads its group: the interval of their difference, over the same "
-        "test examples, holds zero. Such rows share a place, whatever their order.",
+        "test examples and allowing for the number of pairs, holds zero. Such rows share a place, whatever the order.",
     ),
     (
         "!",
@@ -49,6 +51,12 @@ def counted(n: int, noun: str, plural: str = "") -> str:
 def listed(names: Sequence[str]) -> str:
     """Return 'a', 'a and b', 'a, b and c'."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def called(store: object) -> str:
+    """Return what a page calls a store: a URL without the key to it, of a folder the last part, '' of neither."""
+    url = store if isinstance(store, str) else str(getattr(store, "url", ""))
+    return re.sub(r"//[^/@]*@", "//", url) if "://" in url else Path(url).name
 
 
 def amount(section: Section) -> str:
