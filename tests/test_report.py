@@ -391,6 +391,20 @@ def test_many_rows_are_shown_in_part_and_none_is_lost() -> None:
     assert len(text) < 2_000_000
 
 
+def test_rows_that_are_not_shown_count_for_ranks_and_for_the_front() -> None:
+    values = [[1.0] * (100 - i) + [0.0] * i for i in range(SHOWN + 5)]
+    sizes = [{"params": 10_000 - 100 * i, "trainable_params": 10_000 - 100 * i} for i in range(SHOWN + 5)]
+    (section,) = sections_of(
+        [made(f"m{i}", "t", v, checkpoint=c) for i, (v, c) in enumerate(zip(values, sizes, strict=True))]
+    )
+    plot = _cost.pareto(section)
+    assert plot.found.startswith(
+        "On the Pareto front, from cheap to dear, by parameters trained and parameters in all: rows"
+    )
+    assert f"rows {SHOWN + 5}, {SHOWN + 4}, " in plot.found
+    assert f"Of {SHOWN + 5} rows and ranks the first {SHOWN} are shown." in _ranks.distribution(section).caption
+
+
 def test_a_board_of_20_rows_and_6_tasks_is_a_small_page() -> None:
     skill = {f"org/model-{i:03d}": 0.95 - 0.02 * i for i in range(20)}
     curve = [{"step": s, "loss": 1.0 / s} for s in range(1, 21)] + [{"step": 20, "validation": 0.5}]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TOP, _HIGH, _LEFT, _GAP, _LINE = 34, 250, 46, 26, 18
-_NUMBERED = 24
+_NUMBERED, _SPREAD = 24, 40
 
 
 @dataclass(frozen=True)
@@ -56,82 +56,96 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def pareto(section: Section) -> Plot:
-    """Return the plot of M against each cost that is known."""
+    """Return the plot of M, or the mean loss, against each cost that is known."""
     name, title = f"{section.slug}-cost", "What does a better score cost?"
     lines = section.placed
     if not lines:
         return Plot(name, title, f"There is no plot of score against cost: {section.why_no_mean}")
-    costs = [cost for cost in COSTS if any(cost.of(line.row) for line in lines)]
-    if not costs:
+    priced = {cost: some for cost in COSTS if (some := [line for line in lines if cost.of(line.row)])}
+    if not priced:
         return Plot(name, title, "There is no plot of score against cost: no record tells what its run cost.")
-    looks = _theme.series([line.way for line in lines])
-    on_front: dict[str, list[Line]] = {}
-    keyed = [*looks][: len(_theme.MARKS)]
-    figure = _theme.figure(_TOP + _HIGH + 34 + _LINE * (-(-len(keyed) // 3)) + 6)
-    width = (_theme.WIDTH - _LEFT - 8 - _GAP * (len(costs) - 1)) / len(costs)
-    for i, cost in enumerate(costs):
-        left = _LEFT + i * (width + _GAP)
-        axes = _theme.axes(figure, left, _TOP, width, _HIGH)
-        _theme.write(figure, left, 14, cost.title, weight="bold")
-        priced = [line for line in lines if cost.of(line.row)]
-        on_front[cost.word] = _panel(axes, cost, priced, (looks, section.scale, section.loss))
-        axes.tick_params(labelleft=i == 0)
     marks = [mark for line in lines if (mark := marked(line, section)) is not None]
     shown = window(marks, 100.0 if section.corrected else None)
-    for axes in figure.axes:
-        axes.set_ylim(*shown)
-        axes.locator_params(axis="y", nbins=6)
-    _theme.write(figure, 6, _TOP - 6, section.measure, color=_theme.MUTED, size=10)
-    _key(figure, {word: looks[word] for word in keyed}, _TOP + _HIGH + 38)
-    caption = (
-        f"{'Down' if section.loss else 'Up'} is better, left is cheaper; the cost axis is logarithmic. The stepped "
-        "line is the Pareto front: the filled points on it are beaten by none that costs as much or less. Numbers are "
-        "those of the table. Thin lines are 95% intervals: a step of the front smaller than they are may be chance."
-        + CUT
-        * cut(marks, shown)
+    fronts = {cost.word: _front(section, cost, some) for cost, some in priced.items()}
+    return Plot(
+        name,
+        title,
+        _reading(section, lines, cut(marks, shown), any(len(some) < len(lines) for some in priced.values())),
+        _finding(fronts),
+        _figure(section, priced, shown),
     )
-    return Plot(name, title, caption, _finding(on_front), figure)
 
 
-def _finding(on_front: dict[str, list[Line]]) -> str:
+def _front(section: Section, cost: Cost, lines: Sequence[Line]) -> list[Line]:
+    """Return the rows of the front, cheapest first."""
+    points = _points(section, cost, lines)
+    return [lines[i] for i in front([(x, -y if section.loss else y) for x, y in points])]
+
+
+def _points(section: Section, cost: Cost, lines: Sequence[Line]) -> list[tuple[float, float]]:
+    return [(float(cost.of(line.row) or 0), section.scale * (line.mean or 0)) for line in lines]
+
+
+def _finding(fronts: dict[str, list[Line]]) -> str:
     """Say which rows are on the front by each cost; costs with the same front stand together."""
     words: dict[str, list[str]] = {}
-    for word, lines in on_front.items():
-        one = f"{lines[0].name} alone"
-        names = one if len(lines) == 1 else f"rows {listed([line.number for line in lines])}"
+    for word, lines in fronts.items():
+        names = f"{lines[0].name} alone" if len(lines) == 1 else f"rows {listed([line.number for line in lines])}"
         words.setdefault(names, []).append(word)
     parts = [f"by {listed(of)}: {names}" for names, of in words.items()]
     return f"On the Pareto front, from cheap to dear, {'; '.join(parts)}."
 
 
-def _panel(
-    axes: Axes, cost: Cost, lines: Sequence[Line], how: tuple[dict[str, tuple[str, str]], float, bool]
-) -> list[Line]:
-    """Draw one panel; return the rows on its front, cheapest first."""
-    looks, scale, loss = how
-    points = [(float(cost.of(line.row) or 0), scale * (line.mean or 0)) for line in lines]
-    best = front([(x, -y if loss else y) for x, y in points])
-    axes.set_xscale("log")
-    axes.grid(axis="both")
-    xs = [x for x, _ in points]
-    _scale(axes, min(xs), max(xs), cost)
-    steps = [points[i] for i in best]
-    axes.plot(
-        [*(x for x, _ in steps), axes.get_xlim()[1]],
-        [*(y for _, y in steps), steps[-1][1]],
-        drawstyle="steps-post",
-        color=_theme.MUTED,
-        linewidth=1.2,
-        zorder=1,
+def _reading(section: Section, lines: Sequence[Line], cut_off: bool, some_unknown: bool) -> str:
+    intervals = "Thin lines are 95% intervals: a step of the front smaller than they are may be chance."
+    return (
+        f"{'Down' if section.loss else 'Up'} is better, left is cheaper; the cost axis is logarithmic. The stepped "
+        "line is the Pareto front: the filled points on it are beaten by none that costs as much or less. Numbers are "
+        f"those of the table. {intervals + CUT * cut_off if len(lines) <= _SPREAD else ''}"
+        f"{' A row whose cost no record tells is not drawn.' * some_unknown}"
     )
-    for i, (line, (x, y)) in enumerate(zip(lines, points, strict=True)):
-        colour, mark = looks[line.way]
-        if line.interval:
-            low, high = line.interval
-            axes.plot((x, x), (scale * low, scale * high), color=colour, linewidth=1, alpha=0.35, zorder=1)
-        axes.plot(x, y, mark, color=colour, markersize=7, zorder=3, markerfacecolor=colour if i in best else "none")
+
+
+def _figure(section: Section, priced: dict[Cost, list[Line]], shown: tuple[float, float]) -> Figure:
+    looks = _theme.series([line.way for line in section.placed])
+    keyed = [*looks][: len(_theme.MARKS)]
+    figure = _theme.figure(_TOP + _HIGH + 34 + _LINE * (-(-len(keyed) // 3)) + 6)
+    width = (_theme.WIDTH - _LEFT - 8 - _GAP * (len(priced) - 1)) / len(priced)
+    for i, (cost, lines) in enumerate(priced.items()):
+        left = _LEFT + i * (width + _GAP)
+        _theme.write(figure, left, 14, cost.title, weight="bold")
+        axes = _theme.axes(figure, left, _TOP, width, _HIGH)
+        axes.set_xscale("log")
+        axes.grid(axis="both")
+        axes.set_ylim(*shown)
+        axes.locator_params(axis="y", nbins=6)
+        axes.tick_params(labelleft=i == 0)
+        _panel(axes, section, (cost, lines), looks)
+    _theme.write(figure, 6, _TOP - 6, section.measure, color=_theme.MUTED, size=10)
+    _key(figure, {word: looks[word] for word in keyed}, _TOP + _HIGH + 38)
+    return figure
+
+
+def _panel(axes: Axes, section: Section, of: tuple[Cost, list[Line]], looks: dict[str, tuple[str, str]]) -> None:
+    """Draw the rows whose cost is known, and their front."""
+    cost, lines = of
+    points, chosen = _points(section, cost, lines), _front(section, cost, lines)
+    best = [lines.index(line) for line in chosen]
+    _scale(axes, min(x for x, _ in points), max(x for x, _ in points), cost)
+    steps = [points[i] for i in best] + [(axes.get_xlim()[1], points[best[-1]][1])]
+    axes.plot(*zip(*steps, strict=True), drawstyle="steps-post", color=_theme.MUTED, linewidth=1.2, zorder=1)
+    if len(lines) <= _SPREAD:
+        for line, (x, _) in zip(lines, points, strict=True):
+            if line.interval:
+                ends = [section.scale * end for end in line.interval]
+                axes.plot((x, x), ends, color=looks[line.way][0], linewidth=1, alpha=0.35, zorder=1)
+    for way, (colour, mark) in looks.items():
+        for first in (False, True):
+            same = [points[i] for i, line in enumerate(lines) if line.way == way and (i in best) is first]
+            if same:
+                face = colour if first else "none"
+                axes.plot(*zip(*same, strict=True), mark, color=colour, markersize=7, zorder=3, markerfacecolor=face)
     _numbers(axes, lines, points, best)
-    return [lines[i] for i in best]
 
 
 def _scale(axes: Axes, low: float, high: float, cost: Cost) -> None:

@@ -107,8 +107,8 @@ class Section:
 
     @property
     def placed(self) -> list[Line]:
-        """Of those the rows that have a mean."""
-        return [line for line in self.shown if line.mean is not None]
+        """The rows that have a mean."""
+        return [line for line in self.lines if line.mean is not None]
 
     @property
     def complete(self) -> list[Line]:

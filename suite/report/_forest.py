@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from suite.report import _theme
-from suite.report._evidence import Column, Line, Section
+from suite.report._evidence import SHOWN, Column, Line, Section
 from suite.report._plot import CUT, NAMES, Mark, Plot, cut, height_of, panels, rows, window
 from suite.tables import spread
 
@@ -19,7 +19,7 @@ _VALUES = 96
 def means(section: Section) -> Plot:
     """Return the plot of M."""
     name, title = f"{section.slug}-means", "Mean over tasks, with its interval"
-    lines = section.placed
+    lines = section.placed[:SHOWN]
     if not lines:
         return Plot(name, title, f"There is no plot of means: {section.why_no_mean}")
     height, top = height_of(lines), 12

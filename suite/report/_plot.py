@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TALL, FLAT, ROOMY = 34, 19, 14
 """A row's height in pixels with the label on two lines and on one, and up to how many rows two are used."""
 
-NAMES = 252
+NAMES = 272
 """Pixels for the labels on the left."""
 
 

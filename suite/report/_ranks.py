@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from suite.report import _theme
-from suite.report._evidence import Line, Section
+from suite.report._evidence import SHOWN, Line, Section
 from suite.report._plot import NAMES, Plot, height_of, rows
 from suite.stats import ranking
 
@@ -32,27 +32,32 @@ def distribution(section: Section) -> Plot:
         measure = section.measure
         return Plot(name, title, f"There is no rank distribution: it needs two rows whose {measure} has an interval.")
     chances = ranking.rank_distribution(_draws(lines) * (-1 if section.loss else 1))
-    height, top = height_of(lines), 34
-    figure = _theme.figure(top + len(lines) * height + 8)
-    rows(figure, lines, top)
-    width = _theme.WIDTH - NAMES - _RIGHT - 8
-    axes = _theme.axes(figure, NAMES, top, width, len(lines) * height)
-    _fill(axes, chances)
-    _heads(figure, len(lines), width)
-    for i, line_chances in enumerate(chances):
-        text = f"{line_chances @ np.arange(1, len(lines) + 1):.1f}"
-        _theme.write(figure, _theme.WIDTH - 6, top + (i + 0.5) * height, text, ha="right", size=10)
-    first = float(chances[0, 0])
+    expected, first = chances @ np.arange(1, len(lines) + 1), float(chances[0, 0])
+    figure = _figure(lines[:SHOWN], chances[:SHOWN, :SHOWN], expected)
+    beyond = f" Of {len(lines)} rows and ranks the first {SHOWN} are shown." if len(lines) > SHOWN else ""
     return Plot(
         name,
         title,
         f"Each {section.measure} is drawn 10,000 times from a bell curve as wide as its interval, and the rows are "
-        "ranked each time: the darker, the more often the row came to that rank. Rows are drawn independently of each "
-        "other; those tested on the same examples move together in truth, so that their ranks are rather surer than "
-        "shown. On the right, the expected rank.",
+        "ranked each time: the stronger the colour, the more often the row came to that rank. Rows are drawn "
+        "independently of each other; those tested on the same examples move together in truth, so that their ranks "
+        f"are rather surer than shown. On the right, the expected rank.{beyond}",
         f"{lines[0].name} is first in {_percent(first)} of the draws.",
         figure,
     )
+
+
+def _figure(lines: Sequence[Line], chances: np.ndarray, expected: np.ndarray) -> Figure:
+    height, top = height_of(lines), 34
+    figure = _theme.figure(top + len(lines) * height + 8)
+    rows(figure, lines, top)
+    width = _theme.WIDTH - NAMES - _RIGHT - 8
+    _fill(_theme.axes(figure, NAMES, top, width, len(lines) * height), chances)
+    _heads(figure, len(lines), width)
+    for i, _ in enumerate(lines):
+        text = f"{expected[i]:.1f}"
+        _theme.write(figure, _theme.WIDTH - 6, top + (i + 0.5) * height, text, ha="right", size=10)
+    return figure
 
 
 def _draws(lines: Sequence[Line]) -> np.ndarray:
