@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import factorial
+from math import exp, lgamma
 
 import numpy as np
+
+from suite.stats._pairs import bradley_terry as bradley_terry
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,22 @@ class Stability:
 
 
 def mean_ranks(scores: np.ndarray) -> np.ndarray:
-    """Return each model's rank averaged over tasks [k], ties sharing theirs (Borda on a complete table)."""
-    return np.asarray(_ranks(scores).mean(axis=1))
+    """Return each model's rank averaged over tasks [k], ties sharing theirs (Borda on a complete table).
 
-
-def _ranks(scores: np.ndarray) -> np.ndarray:
+    Raises:
+        ValueError: there is no task, or a score is missing.
+    """
     from scipy.stats import rankdata
 
-    return np.asarray(rankdata(-scores, axis=0))
+    _check(scores)
+    return np.asarray(rankdata(-scores, axis=0).mean(axis=1))
+
+
+def _check(scores: np.ndarray) -> None:
+    if scores.shape[1] == 0:
+        raise ValueError("there is no task to rank by")
+    if np.isnan(scores).any():
+        raise ValueError("a score is missing; ranks need a complete table, bradley_terry does not")
 
 
 def why_untested(scores: np.ndarray) -> str | None:
@@ -96,7 +106,7 @@ def friedman(scores: np.ndarray) -> Friedman | None:
     df, df_f, room = k - 1, (k - 1, (k - 1) * (n - 1)), n * (k - 1) - chi2
     agreed = room < 1e-9 * n * k
     f = None if agreed else (n - 1) * chi2 / room
-    p_f = 1 / float(factorial(k)) ** (n - 1) if f is None else float(f_law.sf(f, *df_f))
+    p_f = exp(-(n - 1) * lgamma(k + 1)) if f is None else float(f_law.sf(f, *df_f))
     p_chi2, p_ties = float(chi2_law.sf(chi2, df)), float(chi2_law.sf(corrected, df))
     return Friedman(ranks, chi2, corrected, f, p_chi2, p_ties, p_f, df, df_f)
 
@@ -105,24 +115,32 @@ def nemenyi(k: int, n: int, alpha: float = 0.05) -> float:
     """Return the difference of mean ranks from which any two of k models differ over n tasks.
 
     q/sqrt(2) * sqrt(k(k+1)/(6n)), q the studentized range's quantile (Demsar 2006, section 3.2.2).
+
+    Raises:
+        ValueError: fewer than two models or one task.
     """
     from scipy.stats import studentized_range
 
-    return float(studentized_range.ppf(1 - alpha, k, np.inf)) / 2**0.5 * _rank_error(k, n)
+    return _rank_error(k, n) * float(studentized_range.ppf(1 - alpha, k, np.inf)) / 2**0.5
 
 
 def bonferroni_dunn(k: int, n: int, alpha: float = 0.05) -> float:
     """Return the difference of mean ranks from which one of k models differs from a control over n tasks.
 
     z_{1 - alpha/(2(k-1))} * sqrt(k(k+1)/(6n)) (same source).
+
+    Raises:
+        ValueError: fewer than two models or one task.
     """
     from scipy.stats import norm
 
-    return float(norm.ppf(1 - alpha / (2 * (k - 1)))) * _rank_error(k, n)
+    return _rank_error(k, n) * float(norm.ppf(1 - alpha / (2 * (k - 1))))
 
 
 def _rank_error(k: int, n: int) -> float:
     """Return the standard error of a difference of two mean ranks where all k models are alike."""
+    if k < 2 or n < 1:
+        raise ValueError(f"a critical difference needs two models and a task, not {k} and {n}")
     return float(np.sqrt(k * (k + 1) / (6 * n)))
 
 
@@ -137,51 +155,6 @@ def cliques(mean_ranks: Sequence[float] | np.ndarray, cd: float) -> list[tuple[i
             groups.append(tuple(order[start:stop]))
         reached = max(reached, stop)
     return groups
-
-
-def bradley_terry(scores: np.ndarray) -> np.ndarray | None:
-    """Return log strengths [k] with mean 0 from scores [k, n] with NaN, or None where they cannot be had.
-
-    P(i beats j) = 1/(1 + exp(s_j - s_i)) (Bradley & Terry 1952, Biometrika 39, 324-345) over all tasks that
-    both have; a tie is half a win. Every model also wins and loses half a game against one of strength 0, so
-    that an unbeaten one stays finite. On a complete table the order is that of the mean ranks. Models
-    that no chain of shared tasks links have no common scale: None.
-    """
-    from scipy.optimize import minimize
-
-    wins = _wins(scores)
-    if not _linked(wins):
-        return None
-    games = wins + wins.T
-
-    def loss(s: np.ndarray) -> tuple[float, np.ndarray]:
-        gaps = s[:, None] - s[None, :]
-        expected = 1 / (1 + np.exp(-gaps))
-        at_zero = 1 / (1 + np.exp(-s))
-        value = (wins * np.logaddexp(0, -gaps)).sum() + (np.logaddexp(0, s) - s / 2).sum()
-        return float(value), (games * expected - wins).sum(axis=1) + at_zero - 0.5
-
-    found = minimize(loss, np.zeros(len(wins)), jac=True, method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-9})
-    return np.asarray(found.x - found.x.mean())
-
-
-def _wins(scores: np.ndarray) -> np.ndarray:
-    """Return how many shared tasks the row's model won against the column's [k, k], a tie being half."""
-    present = np.isfinite(scores)
-    wins = np.zeros((len(scores), len(scores)))
-    for column, has in zip(scores.T, present.T, strict=True):
-        both = np.outer(has, has)
-        np.fill_diagonal(both, False)
-        gaps = np.where(both, np.where(has, column, 0)[:, None] - np.where(has, column, 0)[None, :], 0)
-        wins += both * (np.sign(gaps) + 1) / 2
-    return wins
-
-
-def _linked(wins: np.ndarray) -> bool:
-    """Return whether a chain of comparisons links any two models."""
-    from scipy.sparse.csgraph import connected_components
-
-    return bool(connected_components(wins + wins.T > 0, directed=False)[0] == 1)
 
 
 def tie_groups(k: int, differ: Callable[[int, int], bool]) -> list[int]:
@@ -201,8 +174,9 @@ def tie_groups(k: int, differ: Callable[[int, int], bool]) -> list[int]:
 def rank_stability(scores: np.ndarray) -> Stability | None:
     """Return how the ranking by the mean fares without each task in turn; None below two models or two tasks.
 
-    Means that only rounding tells apart are ties, and the top is all models that share it. Where one ranking
-    ties all models tau has no value of its own: it is 1 where the other does too, else 0.
+    tau-b by scipy.stats.kendalltau. Means that only rounding tells apart are ties, and the top is all models
+    that share it. Where one ranking ties all models tau has no value of its own: it is 1 where the other
+    does too, else 0.
     """
     k, n = scores.shape
     if k < 2 or n < 2:

@@ -1,0 +1,101 @@
+"""What a model's errors are on cells that are there, hidden as the missing ones are.
+
+Some rows get the gaps of others: the tasks that are missing most are hidden most, and together. The
+errors say which model to take, and by how much its own standard errors are too small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from suite.stats.completion._links import linked
+from suite.stats.completion._models import Model
+
+WANTED = 100  # hidden rows, some more than once
+SHARE = 0.2  # of the rows, hidden at a time
+PASSES = 4
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A model's errors on hidden cells: their mean size by row [k], NaN where none was hidden, and two factors.
+
+    `cells` and `totals` are by how much errors of single cells and of rows' totals are larger than the model
+    says, never below 1.
+    """
+
+    sizes: np.ndarray
+    cells: float
+    totals: float
+
+
+def hide(present: np.ndarray, random: np.random.Generator) -> list[np.ndarray]:
+    """Return masks [k, n] of cells to hide, each row's being another row's gaps; every row and column stays linked."""
+    k = len(present)
+    donors = np.flatnonzero(~present.all(axis=1))
+    size = max(1, round(SHARE * k))
+    masks: list[np.ndarray] = []
+    for _ in range(PASSES):
+        order = random.permutation(k)
+        masks += [_mask(present, order[i : i + size], donors, random) for i in range(0, k, size)]
+        if sum(int(mask.any(axis=1).sum()) for mask in masks) >= WANTED:
+            break
+    return [mask for mask in masks if mask.any()]
+
+
+def _mask(present: np.ndarray, rows: np.ndarray, donors: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    hidden = np.zeros_like(present)
+    for row in rows:
+        hidden[row] = present[row] & ~present[random.choice(donors)]
+        left = present & ~hidden
+        if left[row].sum() < 1 or left.sum(axis=0).min() < 2 or not linked(left)[0].all():
+            hidden[row] = False
+    return hidden
+
+
+def held_out(table: np.ndarray, model: Model, masks: list[np.ndarray]) -> HeldOut:
+    """Return the errors of a model on a table [k, n] with each mask's cells hidden in turn."""
+    k = len(table)
+    sizes, counts = np.zeros(k), np.zeros(k)
+    cells, totals = [], []
+    for mask in masks:
+        found = model(np.where(mask, np.nan, table))
+        rows = mask.any(axis=1)
+        errors = np.where(mask, found.scores - table, 0)
+        both = np.where(mask[:, :, None] & mask[:, None, :], found.covariance, 0)
+        sizes += np.abs(errors).sum(axis=1)
+        counts += mask.sum(axis=1)
+        cells.append(_standardised(errors[mask], np.einsum("ijj->ij", both)[mask]))
+        totals.append(_standardised(errors[rows].sum(axis=1), both[rows].sum(axis=(1, 2))))
+    sizes = np.divide(sizes, counts, out=np.full(k, np.nan), where=counts > 0)
+    return HeldOut(sizes, _factor(cells), _factor(totals))
+
+
+def _standardised(errors: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    known = variances > 0
+    return np.asarray(errors[known] / np.sqrt(variances[known]))
+
+
+def _factor(standardised: list[np.ndarray]) -> float:
+    values = np.concatenate([np.zeros(0), *standardised])
+    return max(1.0, float(np.sqrt((values**2).mean()))) if len(values) else 1.0
+
+
+def choose(found: dict[str, HeldOut]) -> str:
+    """Return the name with the smallest held-out errors, or the first unless that is better by a standard error.
+
+    The one-standard-error rule of Breiman et al. 1984, Classification and Regression Trees, section 3.4.3, over rows.
+    """
+    first = next(iter(found))
+    best = min(found, key=lambda name: float(np.nanmean(found[name].sizes)) if _any(found[name]) else np.inf)
+    gain = found[first].sizes - found[best].sizes
+    gain = gain[~np.isnan(gain)]
+    if len(gain) < 2 or gain.mean() <= gain.std(ddof=1) / len(gain) ** 0.5:
+        return first
+    return best
+
+
+def _any(found: HeldOut) -> bool:
+    return not bool(np.isnan(found.sizes).all())
