@@ -27,7 +27,7 @@ def main() -> None:
             collection = load_collection(name)
             tasks = [task for word in collection.tasks for task in load(word)]
             title = f"{name} v{collection.version}: {collection.description}"
-            console.print(board_table(rank(options.store, tasks, protocol="quick"), title))
+            console.print(board_table(rank(options.store, tasks, protocol="quick"), title, console))
             console.print()
         svg = console.export_svg(title="suite demo")
     own_fonts_only = re.sub(

@@ -14,6 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -103,12 +104,22 @@ def _cut_note(record: Record) -> str:
     return f" [yellow]{cut} rows cut at {record.training.get('max_length')} tokens[/yellow]"
 
 
-def board_table(board: Board, title: str = "", wide: bool = True) -> Table:
-    """Return a leaderboard as a table; a narrow one breaks its cells and leaves out the cost."""
+def board_table(board: Board, title: str, screen: Console) -> Table:
+    """Return a leaderboard as a table of the most columns that a screen has room for; a narrow one breaks its cells."""
+    shapes: tuple[tables.Shape, ...] = ("whole", "cost", "scores")
+    for shape in shapes:
+        table = _board_table(board, title, shape)
+        if Measurement.get(screen, screen.options.update(width=1000), table).maximum <= screen.width:
+            break
+    return table
+
+
+def _board_table(board: Board, title: str, shape: tables.Shape) -> Table:
     table = _titled(title, f"Protocol {board.protocol}. {tables.LEGEND}")
-    for name in tables.head(board, wide):
-        table.add_column(escape(name), **_column(name, board.tasks, wide))
-    for row in tables.cells(board, wide):
+    cells, wide = tables.cells(board, shape), shape != "scores"
+    for name in tables.head(board, shape):
+        table.add_column(escape(name), **_column(name, board.tasks, wide, cells))
+    for row in cells:
         table.add_row(*(escape(text if wide else text.replace(" ±", "\n±")) for text in row))
     return table
 
@@ -116,9 +127,10 @@ def board_table(board: Board, title: str = "", wide: bool = True) -> Table:
 def loss_table(board: Board, title: str = "") -> Table:
     """Return the table of a leaderboard's losses."""
     table = _titled(title, tables.LOSS_LEGEND)
+    cells = tables.loss_cells(board)
     for name in tables.loss_head(board):
-        table.add_column(escape(name), **_column(name, board.losses, wide=True))
-    for row in tables.loss_cells(board):
+        table.add_column(escape(name), **_column(name, board.losses, True, cells))
+    for row in cells:
         table.add_row(*(escape(text) for text in row))
     return table
 
@@ -127,15 +139,15 @@ def _titled(title: str, caption: str) -> Table:
     return Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
 
 
-def _column(name: str, tasks: Sequence[str], wide: bool) -> dict[str, Any]:
+def _column(name: str, tasks: Sequence[str], wide: bool, cells: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Return how a column of a board is laid out."""
     if name in tasks:
-        return {"justify": "right", "overflow": "fold", "min_width": 11 if wide else 5}
+        return {"justify": "right", "overflow": "fold", "min_width": 11 if wide else 5, "max_width": 12}
     if name == "model":
-        return {"overflow": "fold", "min_width": 12}
+        return {"overflow": "fold", "min_width": min(max(len(row[1]) for row in cells), 32 if wide else 12)}
     left = name == "strategy"
     style = "bold" if name in ("M", "mean loss") else ""
-    return {"justify": "left" if left else "right", "no_wrap": wide or name in ("#", "strategy"), "style": style}
+    return {"justify": "left" if left else "right", "no_wrap": wide or name == "#", "style": style}
 
 
 def effects_table(effects: Sequence[Effect]) -> Table:

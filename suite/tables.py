@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from suite.spec import Record
 from suite.stats.continual import backward_transfer, forgetting, forward_transfer
 from suite.stats.intervals import mean_interval
 from suite.stats.ranking import Stability
+from suite.stats.runs import Collapses
 
 LEGEND = (
     "M: mean of chance-corrected scores; raw: of the scores as they are. ±: half of the 95% interval over examples and "
@@ -29,12 +30,17 @@ BESIDE = ("raw", "mean rank")
 COSTS = ("seeds", "trained", "of", "s/run", "GB")
 
 
-def head(board: Board, wide: bool = True) -> list[str]:
-    """Return the names of the columns; a narrow table has neither what stands beside M nor the cost."""
-    return ["#", "model", "strategy", "M", *(BESIDE if wide else ()), *board.tasks, *(COSTS if wide else ())]
+Shape = Literal["whole", "cost", "scores"]
+"""What a table has beside M and the tasks: all, the cost alone, or neither."""
 
 
-def cells(board: Board, wide: bool = True) -> list[list[str]]:
+def head(board: Board, shape: Shape = "whole") -> list[str]:
+    """Return the names of the columns."""
+    beside, costs = BESIDE if shape == "whole" else (), COSTS if shape != "scores" else ()
+    return ["#", "model", "strategy", "M", *beside, *board.tasks, *costs]
+
+
+def cells(board: Board, shape: Shape = "whole") -> list[list[str]]:
     """Return the texts of every row with a score, under the columns of `head`; names stand as they are, not escaped."""
     rows: list[list[str]] = []
     group = None
@@ -42,11 +48,11 @@ def cells(board: Board, wide: bool = True) -> list[list[str]]:
         tied = row.tie_group is not None and row.tie_group == group
         group = row.tie_group
         line = [f"{'=' if tied else ''}{row.rank or '?'}", row.label, row.way, spread(row.mean, row.interval)]
-        if wide:
+        if shape == "whole":
             beside = "-" if row.mean_rank is None else f"{row.mean_rank:.1f}"
             line += [spread(row.raw_mean, row.raw_interval), beside]
         line += [_score(row.tasks.get(task)) for task in board.tasks]
-        rows.append(line + (_costs(row) if wide else []))
+        rows.append(line + (_costs(row) if shape != "scores" else []))
     return rows
 
 
@@ -83,8 +89,7 @@ def notes(board: Board) -> list[str]:
     if board.stability:
         found.append(_stability(board.stability, board.tasks))
     for row in board.rows:
-        for task, cell in row.tasks.items():
-            found += _cell_notes(f"{row.label}, {row.way}, {task}", cell)
+        found += [*_collapse_notes(row), *_failure_notes(row)]
     return [*found, *_seen_notes(board)]
 
 
@@ -98,19 +103,29 @@ def _stability(stability: Stability, tasks: Sequence[str]) -> str:
     )
 
 
-def _cell_notes(name: str, cell: Cell) -> list[str]:
-    """Say how many runs collapsed and how many examples had no finite score."""
-    found = []
-    if fell := cell.collapses:
-        low, high = (100 * end for end in fell.rate_interval)
-        others = "" if fell.mean is None else f"; the others: {spread(fell.mean, fell.interval)}"
-        found.append(
-            f"{name}: {fell.count} of {fell.n} runs collapsed (a rate of {100 * fell.rate:.0f}%, {low:.0f} to "
-            f"{high:.0f}% with 95% confidence){others}. All runs count in the mean."
-        )
-    if cell.failed:
-        found.append(f"{name}: {cell.failed} test examples got no finite score; they count as scored 0.")
-    return found
+def _collapse_notes(row: Row) -> list[str]:
+    """Say of which tasks runs collapsed, how often that is, and what the others score."""
+    fell = {task: cell.collapses for task, cell in row.tasks.items() if cell.collapses}
+    if not fell:
+        return []
+    told = "; ".join(_fell(task, found) for task, found in fell.items())
+    return [f"{row.label}, {row.way}: collapsed runs, which count in the mean: {told}."]
+
+
+def _fell(task: str, found: Collapses) -> str:
+    low, high = (100 * end for end in found.rate_interval)
+    others = "" if found.mean is None else f"; the others: {spread(found.mean, found.interval)}"
+    return f"{task} {found.count} of {found.n} (95% interval of the rate {low:.0f} to {high:.0f}%{others})"
+
+
+def _failure_notes(row: Row) -> list[str]:
+    """Say of which tasks examples had no finite score."""
+    failed = [f"{task} {cell.failed}" for task, cell in row.tasks.items() if cell.failed]
+    if not failed:
+        return []
+    return [
+        f"{row.label}, {row.way}: test examples without a finite score, which count as scored 0: {'; '.join(failed)}."
+    ]
 
 
 def _seen_notes(board: Board) -> list[str]:

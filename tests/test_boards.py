@@ -132,22 +132,24 @@ def test_collapsed_runs_count_in_the_mean_and_are_told_apart(store: Store) -> No
     assert cell.collapses is not None and cell.collapses.mean == pytest.approx(0.915)
     assert cell.collapses.rate_interval[0] < 0.2 < cell.collapses.rate_interval[1]
     (note,) = [note for note in tables.notes(board) if "collapsed" in note]
-    assert note.startswith("a, full, one: 1 of 5 runs collapsed (a rate of 20%, 1 to 72% with 95% confidence)")
-    assert "the others: 91.5 ±" in note and note.endswith("All runs count in the mean.")
+    assert note.startswith(
+        "a, full: collapsed runs, which count in the mean: one 1 of 5 (95% interval of the rate 1 to 72%"
+    )
+    assert "; the others: 91.5 ±" in note
 
 
 def test_a_row_whose_runs_all_collapsed_is_shown(store: Store) -> None:
     board = fill(store, [made("a", "one", [1.0, 0.0] * 50, seed=seed, collapsed=True) for seed in range(3)])
     assert board.rows[0].tasks["one"].collapsed == 3
     (note,) = [note for note in tables.notes(board) if "collapsed" in note]
-    assert "3 of 3 runs collapsed" in note and "nan" not in note.lower() and "the others" not in note
+    assert "one 3 of 3 (" in note and "nan" not in note.lower() and "the others" not in note
 
 
 def test_failed_examples_are_told(store: Store) -> None:
     counts = {"train": 1, "validation": 1, "test": 4, "scored": 2, "failed": 2}
     board = fill(store, [made("a", "one", [1.0, 1.0, 0.0, 0.0], counts=counts)])
     assert board.rows[0].tasks["one"].failed == 2
-    assert any("2 test examples got no finite score" in note for note in tables.notes(board))
+    assert any(note.endswith("which count as scored 0: one 2.") for note in tables.notes(board))
 
 
 def test_test_rows_that_training_holds_are_told_with_the_clean_score(store: Store) -> None:

@@ -308,7 +308,7 @@ def test_a_row_that_lacks_a_fold_has_no_m_and_is_provisional(store: Store, resam
     assert (last.model, last.rank, last.provisional, last.coverage) == ("part", None, True, 1.0)
     assert (last.mean, last.interval, last.raw_mean, last.mean_rank, last.tie_group) == (None,) * 5
     assert last.tasks["one"].missing_folds == 1 if given != 1 else 2
-    whole, part = tables.cells(rank(store), wide=False)
+    whole, part = tables.cells(rank(store), "scores")
     assert part[0] == "?" and part[3] == "-" and part[4].endswith("?")
     assert whole[0] == "1" and "?" not in "".join(whole)
 
@@ -383,7 +383,7 @@ def test_one_seed_is_marked_where_nothing_else_varies(store: Store) -> None:
     put(store, "in parts", "one", 80, cut=("partition:2", 1))
     put(store, "all", "one", 80, cut=("loo", 0))
     for word, marked in (("holdout", True), ("partition:2", False), ("loo", True)):
-        ((_, _, _, _, score, *_),) = tables.cells(leaderboard.rank(store, resample=word), wide=False)
+        ((_, _, _, _, score, *_),) = tables.cells(leaderboard.rank(store, resample=word), "scores")
         assert ("*" in score) == marked
 
 

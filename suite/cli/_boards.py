@@ -35,7 +35,7 @@ def _show(board: Board, title: str) -> None:
         return
     screen = console()
     if board.tasks:
-        screen.print(board_table(board, title, wide=screen.width >= 110 + 12 * max(len(board.tasks) - 3, 0)))
+        screen.print(board_table(board, title, screen))
     if board.losses:
         screen.print(loss_table(board, title if not board.tasks else ""))
     for note in tables.notes(board):
