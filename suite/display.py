@@ -145,9 +145,9 @@ def _column(name: str, tasks: Sequence[str], wide: bool, cells: Sequence[Sequenc
         return {"justify": "right", "overflow": "fold", "min_width": 11 if wide else 5, "max_width": 12}
     if name == "model":
         return {"overflow": "fold", "min_width": min(max(len(row[1]) for row in cells), 32 if wide else 12)}
-    left = name == "strategy"
     style = "bold" if name in ("M", "mean loss") else ""
-    return {"justify": "left" if left else "right", "no_wrap": wide or name == "#", "style": style}
+    justify = "left" if name == "strategy" else "right"
+    return {"justify": justify, "no_wrap": wide or name == "#", "overflow": "fold", "style": style}
 
 
 def effects_table(effects: Sequence[Effect]) -> Table:
