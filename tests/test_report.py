@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -126,14 +127,14 @@ def sections_of(results: list[Result]) -> list[Section]:
     return _boards.sections(contents(results), None, Filter())[0]
 
 
-@pytest.fixture(scope="module")
-def pages() -> dict[str, str]:
-    return {name: report.render(contents(results)) for name, results in CASES.items()}
+@functools.cache
+def page_of(case: str) -> str:
+    return report.render(contents(CASES[case]))
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_page_is_well_nested_and_refers_to_nothing_outside(case: str, pages: dict[str, str]) -> None:
-    text = pages[case]
+def test_a_page_is_well_nested_and_refers_to_nothing_outside(case: str) -> None:
+    text = page_of(case)
     page = Page(text)
     assert text.startswith("<!DOCTYPE html>")
     ids = page.values("id")
@@ -151,8 +152,8 @@ def test_a_page_is_well_nested_and_refers_to_nothing_outside(case: str, pages: d
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_section_is_there_or_says_why_not_and_no_number_is_none(case: str, pages: dict[str, str]) -> None:
-    page = Page(pages[case])
+def test_every_section_is_there_or_says_why_not_and_no_number_is_none(case: str) -> None:
+    page = Page(page_of(case))
     assert not re.search(r"\b(nan|inf|None)\b", page.text.replace("</svg>", ""), re.IGNORECASE if case == "" else 0)
     if case == "empty":
         assert "The store holds no record that fits" in page.text
@@ -178,14 +179,14 @@ def test_every_section_is_there_or_says_why_not_and_no_number_is_none(case: str,
     assert figures + reasons == len(sections_of(CASES[case])) * (6 + curves)
 
 
-def test_hostile_names_are_text_and_nothing_else(pages: dict[str, str]) -> None:
-    page = Page(pages["hostile"])
+def test_hostile_names_are_text_and_nothing_else() -> None:
+    page = Page(page_of("hostile"))
     assert [tag for tag, _ in page.tags].count("style") == 1 + [tag for tag, _ in page.tags].count("svg")
     for name in HOSTILE:
         assert _theme.clean(name) in page.text
     assert "alert(1)" in page.text
     assert "49" not in re.sub(r"[0-9.]+49|49[0-9.]+", "", page.text.split("The board")[0])
-    assert not set(pages["hostile"]) & {chr(code) for code in (*range(9), *range(11, 32), 0x202E)}
+    assert not set(page_of("hostile")) & {chr(code) for code in (*range(9), *range(11, 32), 0x202E)}
 
 
 def test_hostile_names_are_text_in_figure_files(tmp_path: Path) -> None:
@@ -467,11 +468,11 @@ def test_clean_text_steers_nothing() -> None:
     assert _theme.clean("👩\u200d💻 é ü") == "👩\u200d💻 é ü"
 
 
-def test_every_colour_of_a_figure_has_a_role_in_the_page(pages: dict[str, str]) -> None:
-    style, *_ = Page(pages["curves"]).styles
+def test_every_colour_of_a_figure_has_a_role_in_the_page() -> None:
+    style, *_ = Page(page_of("curves")).styles
     for role in _theme.ROLES.values():
         assert style.count(f"--{role}:") == 3  # light, dark, print
-    figures = re.findall(r"<svg.*?</svg>", pages["curves"], re.DOTALL)
+    figures = re.findall(r"<svg.*?</svg>", page_of("curves"), re.DOTALL)
     left = {colour for svg in figures for colour in re.findall(r"#[0-9a-f]{6}", svg)}
     assert not left, left
 
@@ -488,8 +489,8 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_text_can_be_read_in_light_dark_and_print(pages: dict[str, str]) -> None:
-    style, *_ = Page(pages["one row"]).styles
+def test_text_can_be_read_in_light_dark_and_print() -> None:
+    style, *_ = Page(page_of("one row")).styles
     schemes = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
     assert len(schemes) == 3
     for scheme in schemes:
@@ -530,8 +531,8 @@ def test_the_commands_make_the_same_runs_again(request_: Request, tmp_path: Path
     assert planned == {spec.key()[:12] for spec in plan(request_)}
 
 
-def test_pins_and_protocol_are_told(pages: dict[str, str]) -> None:
-    text = Page(pages["curves"]).text
+def test_pins_and_protocol_are_told() -> None:
+    text = Page(page_of("curves")).text
     for pin in ("0" * 40, "org/a", "t1", "accuracy", "x"):
         assert pin in text
     assert f"{PROTOCOL.name}, version {PROTOCOL.version}" in text

@@ -168,7 +168,7 @@ def _numbers(axes: Axes, lines: Sequence[Line], points: Sequence[tuple[float, fl
     """Write rows' numbers beside their points, where no other stands; those on the front first, of many only those."""
     low, high = axes.get_xlim()
     taken: list[tuple[float, float]] = []
-    span = max((y for _, y in points)) - min((y for _, y in points)) or 1.0
+    span = axes.get_ylim()[1] - axes.get_ylim()[0]
     others = [i for i in range(len(points)) if i not in best] if len(points) <= _NUMBERED else []
     for i in [*best, *others]:
         first = i in best

@@ -56,7 +56,7 @@ def _largest(groups: Sequence[list[int]]) -> list[list[int]]:
 def _why_none(section: Section, lines: Sequence[Line]) -> str:
     left_out = len(section.lines) - len(lines)
     if len(lines) < 3:
-        others = f" ({left_out} more lack a task)" if left_out else ""
+        others = f" ({left_out} more {'lacks' if left_out == 1 else 'lack'} a task)" if left_out else ""
         return f"it compares ranks of three rows or more, and {_are(len(lines), 'row')} complete{others}."
     if len(section.columns) < 3:
         return (

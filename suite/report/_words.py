@@ -137,21 +137,24 @@ def cautions(section: Section) -> list[str]:
 def protocol(found: Protocol, resample: str) -> list[tuple[str, str]]:
     """Return a protocol as terms and sentences."""
     budget, looks = found.budget, found.selection.looks
-    rates = listed([f"{rate:g}" for rate in found.selection.learning_rates])
+    times = [f"{rate:g}" for rate in found.selection.learning_rates]
+    rates = "the strategy's own" if times == ["1"] else f"{listed(times)} times the strategy's own"
     several = len(found.selection.learning_rates) > 1
     limits = [f"at most {n:,} {split} rows" for split, n in sorted(found.limits.items())]
     said = [
         ("Name", f"{found.name}, version {found.version}. {found.description}".strip()),
         (
             "Training",
-            f"{budget.epochs:g} epochs over the training rows, but at least {budget.min_steps:,} and at most "
+            f"{budget.epochs:g} epoch{'s' * (budget.epochs != 1)} over the training rows, but "
+            f"at least {budget.min_steps:,} and at most "
             f"{budget.max_steps:,} steps, {found.batch} rows a step; precision {found.precision}; texts are cut after "
             f"{found.max_length} tokens. {_rate(found)}",
         ),
         (
             "Choice",
-            f"{counted(looks, 'look')} at the validation score along each run, of which the best is kept. Learning "
-            f"rate{'s' * several} tried: {rates} times the strategy's own{', the best being kept' * several}. "
+            f"{counted(looks, 'look')} at the validation score along each run"
+            f"{', of which the best is kept' * (looks > 1)}. "
+            f"Learning rate{'s' * several} tried: {rates}{', the best being kept' * several}. "
             "Nothing is ever chosen on the test rows.",
         ),
         ("Rows", f"{listed(limits)}; all test rows.".capitalize() if limits else "All rows of every split."),
