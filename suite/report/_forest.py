@@ -61,29 +61,38 @@ def by_task(section: Section) -> Plot:
     if not lines or not columns:
         return Plot(name, title, "There is no plot of the tasks: no task has a score.")
 
-    def draw(axes: Axes, i: int) -> None:
-        column = columns[i]
-        cells = [line.row.tasks.get(column.name) for line in lines]
-        marks = [(cell.mean * column.scale, _scaled(cell.interval, column.scale)) if cell else None for cell in cells]
-        best = column.best([mark[0] for mark in marks if mark])
-        axes.set_xlim(*window([mark for mark in marks if mark]))
-        axes.locator_params(axis="x", nbins=4)
-        _dots(axes, marks, [mark is not None and mark[0] == best for mark in marks])
-        low, high = axes.get_xlim()
-        if column.main.chance is not None and low <= column.main.chance * column.scale <= high:
-            axes.axvline(
-                column.main.chance * column.scale, color=_theme.MUTED, linewidth=1, linestyle=(0, (2, 2)), zorder=0
-            )
+    marks = [[_mark(line, column) for line in lines] for column in columns]
+    shown = [window([mark for mark in of if mark]) for of in marks]
 
+    def draw(axes: Axes, i: int) -> None:
+        axes.set_xlim(*shown[i])
+        axes.locator_params(axis="x", nbins=4)
+        best = columns[i].best([mark[0] for line in section.lines if (mark := _mark(line, columns[i]))])
+        _dots(axes, marks[i], [mark is not None and mark[0] == best for mark in marks[i]])
+        chance = columns[i].main.chance
+        if chance is not None and shown[i][0] <= chance * columns[i].scale <= shown[i][1]:
+            _dotted(axes, chance * columns[i].scale)
+
+    cuts = any(cut([mark for mark in of if mark], ends) for of, ends in zip(marks, shown, strict=True))
     return Plot(
         name,
         title,
         f"{'Losses (less is better)' if section.loss else 'Scores in points'} with their 95% intervals, in the order "
         "of the table; the best of each task stands out. A dotted line is what guessing gives, where it lies inside "
-        "the panel. Scales differ from panel to panel." + CUT,
-        _consistent(lines, columns),
+        "the panel. Scales differ from panel to panel." + CUT * cuts,
+        _consistent(section.lines, columns),
         panels(lines, [(column.name, column.told) for column in columns], draw),
     )
+
+
+def _mark(line: Line, column: Column) -> Mark | None:
+    """Return a row's score of a task and its interval as they are drawn, if it has one."""
+    cell = line.row.tasks.get(column.name)
+    return (cell.mean * column.scale, _scaled(cell.interval, column.scale)) if cell else None
+
+
+def _dotted(axes: Axes, x: float) -> None:
+    axes.axvline(x, color=_theme.MUTED, linewidth=1, linestyle=(0, (2, 2)), zorder=0)
 
 
 def _unit(section: Section) -> str:
@@ -131,7 +140,7 @@ def _dots(axes: Axes, marks: Sequence[Mark | None], filled: Sequence[bool], holl
 def _zero(axes: Axes) -> None:
     low, high = axes.get_xlim()
     if low < 0 < high:
-        axes.axvline(0, color=_theme.MUTED, linewidth=1, linestyle=(0, (2, 2)), zorder=0)
+        _dotted(axes, 0)
 
 
 def _consistent(lines: Sequence[Line], columns: Sequence[Column]) -> str:
