@@ -35,7 +35,8 @@ class RaceDisplay(GridDisplay):
         self._raced, self._total = raced, raced.runs_full
         self._progress.update(self._grid, total=raced.runs_full)
         if isinstance(event, Look):
-            self._print(escape(look_line(raced, event)))
+            if not self._quiet:
+                self._print(escape(look_line(raced, event)))
         elif isinstance(event, Failure):
             self.finished(event, stored=False)
         elif event is not None:
@@ -48,10 +49,6 @@ class RaceDisplay(GridDisplay):
 
     def _both(self) -> Group:
         return Group(*([race_table(self._raced)] if self._raced else []), self._progress)
-
-    def _print(self, line: str) -> None:
-        if not self._quiet:
-            super()._print(line)
 
 
 def race_table(raced: Raced) -> Table:

@@ -103,5 +103,4 @@ def _asked(model: Any, part: Part) -> np.ndarray:
         return model.logits(**batch).float().softmax(-1)
 
     rows = part.train
-    count = min(len(rows.items), MOST_ROWS)
-    return np.asarray(map_batches(model, probabilities, rows.items[:count], rows.lengths[:count], part.collate))
+    return np.asarray(map_batches(model, probabilities, rows.items, rows.lengths, part.collate))

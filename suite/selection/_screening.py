@@ -192,7 +192,7 @@ def _measures(spec: RunSpec, machine: Machine, progress: Progress) -> dict[str, 
     if _classifies(spec):
         progress(spec, {"phase": "asking the head"})
         said = _rows.head_says(job)
-        found["leep"] = None if said is None else transferability.leep(said, np.asarray(part.train.labels)[: len(said)])
+        found["leep"] = None if said is None else transferability.leep(said, np.asarray(part.train.labels))
         notes += ["LEEP: no trained head that tells classes apart"] if said is None else []
     elif part.target != "number":
         notes.append("LEEP: the task asks for more than one class a row")
