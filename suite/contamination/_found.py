@@ -135,7 +135,9 @@ def _value(name: str, labels: Any, predictions: Any, scores: Any) -> tuple[float
 
 
 def _take(values: Any, rows: np.ndarray) -> Any:
-    return values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows.tolist()]
+    if values is None or isinstance(values, np.ndarray):
+        return None if values is None else values[rows]
+    return [values[row] for row in rows.tolist()]
 
 
 def look(runs: Mapping[str, Sequence[TaskData]], threads: int = 1) -> dict[str, Found]:

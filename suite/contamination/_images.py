@@ -6,9 +6,10 @@ brightness when the mean of 3x3 pixels is taken away (detail) correlates by DETA
 Outlines make many pictures of one sort alike, as two shirts are; of two photographs the detail is not. Below SMALLEST
 pixels a side there is so little of it that it must correlate by DETAIL_TINY.
 
-A hash of 28 pixels does not outlast a shift by one, so of images below SHIFTED pixels a side the parts that two shifted
-copies share are compared too. Brightness and contrast make no difference to a correlation. What is cropped, turned,
-mirrored or coloured anew is not found, nor a photograph of 32 pixels through JPEG at low quality.
+Copies may be shifted by a pixel: then what both show is compared. A hash of 28 pixels does not outlast that, so images
+below SHIFTED pixels a side have a hash for each of nine such parts, two of which may differ in HAMMING_SHIFTED bits.
+Brightness and contrast make no difference to a correlation. What is cropped, turned, mirrored or coloured anew is not
+found, nor every photograph of 32 pixels that went through JPEG.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ DETAIL_TINY = 0.98
 LIKENESS = 0.9
 SIDE = 32
 SMALLEST = 16
-SHIFTED = 64
+SHIFTED = 96
 THRESHOLDS: dict[str, JsonValue] = {
     "hamming": HAMMING,
     "hamming_shifted": HAMMING_SHIFTED,
@@ -133,25 +134,33 @@ def _candidates(
     asked: Side, learned: Side, units: np.ndarray | None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yield places of images whose hashes are close, asked [k] and learned [k], and the shift between them [k]."""
+    for some in blocks(len(asked.places), len(learned.places), _AT_ONCE):
+        part = Side(asked.pool, asked.marks, asked.places[some])
+        rows, columns, distances, shifts = np.concatenate(list(_close(part, learned)), axis=1)
+        if units is not None:
+            kept = units[rows] != units[columns]
+            rows, columns, distances, shifts = (values[kept] for values in (rows, columns, distances, shifts))
+        best = nearest(rows, columns, distances, _MOST)
+        yield rows[best], columns[best], shifts[best]
+
+
+def _close(asked: Side, learned: Side) -> Iterator[np.ndarray]:
+    """Yield for every shift the places of close images, the distance of their hashes and the shift, int64 [4, k]."""
     own, other = (side.marks["hashes"][side.places] for side in (asked, learned))
     sizes, others = (side.marks["size"][side.places] for side in (asked, learned))
-    small = [(min_of < SHIFTED) & (min_of > 1) for min_of in (sizes.min(axis=1), others.min(axis=1))]
-    shifts = range(len(_SHIFTS)) if small[0].any() and small[1].any() else [_STILL]
-    for some in blocks(len(own), len(other), _AT_ONCE):
-        found = []
-        for shift in shifts:
-            apart = np.bitwise_count(own[some, shift, None] ^ other[:, -1 - shift])
-            rows, columns = np.nonzero(apart <= (HAMMING if shift == _STILL else HAMMING_SHIFTED))
-            if shift != _STILL:
-                alike = small[0][some][rows] & (sizes[some][rows] == others[columns]).all(axis=1)
-                rows, columns = rows[alike], columns[alike]
-            found.append(np.stack([rows, columns, apart[rows, columns], np.full(len(rows), shift)]))
-        rows, columns, distances, moved = np.concatenate(found, axis=1)
-        if units is not None:
-            kept = units[asked.places[some][rows]] != units[learned.places[columns]]
-            rows, columns, distances, moved = (v[kept] for v in (rows, columns, distances, moved))
-        best = nearest(rows, columns, distances, _MOST)
-        yield asked.places[some][rows[best]], learned.places[columns[best]], moved[best]
+    small = sizes.min(axis=1, keepdims=True) < SHIFTED
+    apart = np.bitwise_count(own[:, _STILL, None] ^ other[:, _STILL])
+    for shift in range(len(_SHIFTS)):
+        if shift == _STILL:
+            rows, columns = np.nonzero(apart <= HAMMING)
+            distances = apart[rows, columns]
+        else:  # of large images all nine hashes are the one of the whole
+            moved = np.bitwise_count(own[:, shift, None] ^ other[:, -1 - shift]) if small.any() else apart
+            rows, columns = np.nonzero(moved <= np.where(small, HAMMING_SHIFTED, HAMMING))
+            alike = (sizes[rows] == others[columns]).all(axis=1)
+            rows, columns = rows[alike], columns[alike]
+            distances = moved[rows, columns]
+        yield np.stack([asked.places[rows], learned.places[columns], distances, np.full(len(rows), shift)])
 
 
 class _Seen:

@@ -60,17 +60,12 @@ def find(asked: tuple[Pool, list[str]], learned: tuple[Pool, list[str]], apart: 
 
     def make() -> Arrays:
         sides = [Side(of, _marks(of, threads), places) for (of, _), places in ((asked, wanted), (learned, held))]
-        return _find(sides[0], sides[1], _units(asked[0]) if apart else None)
+        return _find(sides[0], sides[1], asked[0].units if apart else None)
 
     found = kept(about, make)
     rows = np.searchsorted(wanted, asked[0].places(asked[1]))
     match = [names[1][place] if place >= 0 else "" for place in found["match"][rows]]
     return Matches(found["how"][rows], match, found["similarity"][rows], found["agrees"][rows])
-
-
-def _units(pool: Pool) -> np.ndarray:
-    """Return a number a row, int64 [n], the same for rows that are left out together."""
-    return np.unique(np.array(pool.units, dtype=object), return_inverse=True)[1]
 
 
 def _marks(pool: Pool, threads: int) -> Arrays:
@@ -99,7 +94,8 @@ def _find(asked: Side, learned: Side, units: np.ndarray | None) -> Arrays:
         for (place, other), alike in _nearest(pairs, asked.pool, learned.pool):
             row = np.searchsorted(asked.places, place)
             how[row], match[row], similarity[row] = name, np.searchsorted(learned.places, other), alike
-            agrees[row] = asked.pool.answers[place] == learned.pool.answers[other]
+            same = asked.pool.answers[place] == learned.pool.answers[other]
+            agrees[row] = same or (name == NEAR and asked.pool.tagged)
     return {"how": how, "match": match, "similarity": similarity, "agrees": agrees}
 
 

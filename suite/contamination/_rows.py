@@ -23,20 +23,39 @@ Sort = Literal["text", "image", "mixed"]
 class Pool:
     """The different rows of a task, sorted by their hash; n of them.
 
-    `inputs` names the columns that a model is given, `cells[i]` holds row i's. `answers[i]` says what is to be
-    answered, `units[i]` what row i is left out with: its group, or itself.
+    `inputs` names the columns that a model is given, `where[i]` says in which split row i stands and at which place.
     """
 
     inputs: tuple[str, ...]
     hashes: list[str]
-    cells: list[tuple[Any, ...]]
-    answers: list[str]
-    units: list[str]
+    where: list[tuple[Split, int]]
+
+    @cached_property
+    def cells(self) -> list[tuple[Any, ...]]:
+        """What a model is given of each row, one cell an input column."""
+        return [tuple(split.columns[name][i] for name in self.inputs) for split, i in self.where]
+
+    @cached_property
+    def answers(self) -> list[str]:
+        """What is to be answered to each row."""
+        return [repr([_answer(split.columns[n][i]) for n in TARGETS if n in split.columns]) for split, i in self.where]
+
+    @property
+    def tagged(self) -> bool:
+        """Whether the answer is one a word, so that those to two wordings cannot be compared."""
+        return "tags" in self.where[0][0].columns
+
+    @cached_property
+    def units(self) -> np.ndarray:
+        """A number a row, int64 [n], the same for those that are left out together: a group, or the row by itself."""
+        marks = [_unit(split.columns, row, i) for row, (split, i) in zip(self.hashes, self.where, strict=True)]
+        return np.unique(np.array(marks, dtype=object), return_inverse=True)[1]
 
     @property
     def sort(self) -> Sort:
         """Whether the rows are texts, one image each, or something else, of which only equals are found."""
-        kinds = [isinstance(cell, bytes) for cell in self.cells[0]] if self.cells else []
+        split, i = self.where[0]
+        kinds = [isinstance(split.columns[name][i], bytes) for name in self.inputs]
         if not any(kinds):
             return "text"
         return "image" if len(kinds) == 1 else "mixed"
@@ -79,14 +98,12 @@ def pool(splits: Sequence[Split]) -> Pool:
         for i, row in enumerate(split.hashes):
             where.setdefault(row, (split, i))
     hashes = sorted(where)
-    rows = [where[row] for row in hashes]
-    return Pool(
-        inputs,
-        hashes,
-        [tuple(split.columns[name][i] for name in inputs) for split, i in rows],
-        [repr([split.columns[name][i] for name in TARGETS if name in split.columns]) for split, i in rows],
-        [_unit(split.columns, row, i) for row, (split, i) in zip(hashes, rows, strict=True)],
-    )
+    return Pool(inputs, hashes, [where[row] for row in hashes])
+
+
+def _answer(cell: Any) -> Any:
+    """Return an answer without its place in a text."""
+    return cell["text"] if isinstance(cell, dict) and "text" in cell else cell
 
 
 def _rank(name: str) -> tuple[int, str]:
