@@ -84,6 +84,7 @@ def evaluate(spec: RunSpec, machine: Machine, progress: Progress, keep: str | No
         "environment": environment.describe(machine, spec.protocol.precision),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+    progress({"phase": "comparing rows"})
     found = contamination.look({name: one.rows for name, one in ready.items()}, machine.threads)
     results = [_result(spec, one, adapted, about, found[name]) for name, one in ready.items()]
     if keep is None or adapted.save is None:
