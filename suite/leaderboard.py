@@ -209,7 +209,10 @@ class _Ranking:
     def _complete_missing(self) -> Completed | None:
         from suite.stats.completion import complete
 
-        return complete(self._matrix) if np.isnan(self._matrix).any() else None
+        if not np.isnan(self._matrix).any():
+            return None
+        bounds = np.array([next((s.bounds(t) for s in self._all if t in s.cells), (0.0, np.inf)) for t in self.tasks])
+        return complete(self._matrix, bounds=bounds if np.isfinite(bounds).all() else None)
 
     def _ranked(self) -> np.ndarray:
         from suite.stats.ranking import mean_ranks

@@ -69,6 +69,14 @@ class Standing:
         """
         return scale_of(self.cells[task][0].main)
 
+    def bounds(self, task: str) -> tuple[float, float]:
+        """Return the least and the greatest corrected score that a task can have, infinite where there is none."""
+        chance, scale = self.scale(task)
+        least, most = self.cells[task][0].main.range
+        ends = (-np.inf if least is None else least, np.inf if most is None else most)
+        low, high = sorted((end - chance) * scale for end in ends)
+        return low, high
+
     def half_width(self, task: str) -> float:
         """Return half the width of the interval of a task's corrected score, 0 where it has none."""
         found = self.estimates[task].interval()

@@ -141,6 +141,10 @@ def _placed(
 ) -> Completed:
     """Return the answer for the linked part in its place in the whole table."""
     table, found, bounds = answer
+    if not table.size:
+        k, n = scores.shape
+        nothing = np.zeros((k, n)), np.zeros((k, n, 2)), np.zeros(k), np.zeros((k, 2)), np.zeros(k)
+        return Completed(*nothing, 0, *linked, "none", False)
     gaps = np.isnan(table)
     low, high = (-np.inf, np.inf) if bounds is None else bounds.T
     filled = np.where(gaps, np.clip(found.scores, low, high), table)

@@ -16,6 +16,7 @@ from suite.stats.completion._models import Model
 WANTED = 100  # hidden rows, some more than once
 SHARE = 0.2  # of the rows, hidden at a time
 PASSES = 4
+FEWEST = 5  # hidden rows from which a choice is made
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def choose(found: dict[str, HeldOut]) -> str:
     best = min(found, key=lambda name: float(np.nanmean(found[name].sizes)) if _any(found[name]) else np.inf)
     gain = found[first].sizes - found[best].sizes
     gain = gain[~np.isnan(gain)]
-    if len(gain) < 2 or gain.mean() <= gain.std(ddof=1) / len(gain) ** 0.5:
+    if len(gain) < FEWEST or gain.mean() <= gain.std(ddof=1) / len(gain) ** 0.5:
         return first
     return best
 

@@ -20,7 +20,7 @@ MARGIN = 0.005  # of the range, added at both ends before log odds are taken
 class Filled:
     """A table [k, n] without gaps, the covariance [k, n, n] of each row's errors in its gaps (else 0), and its df.
 
-    `df` 0 says that nothing is known of the errors.
+    `df` is that of the task with gaps that fewest models have; 0 says that nothing is known of the errors.
     """
 
     scores: np.ndarray
@@ -55,14 +55,16 @@ def additive(table: np.ndarray) -> Filled:
 
 
 def _residual_variances(residuals: np.ndarray, x: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return each column's residual variance [n] and their degrees of freedom, 0 and 0 where nothing is left over."""
+    """Return each column's residual variance [n] and its degrees of freedom, 0 and 0 where nothing is left over."""
     k, n = present.shape
     df = int(present.sum()) - (k + n - 1)
     if df < 1 or np.abs(residuals).max() <= 1e-10 * np.abs(x).max():
         return np.zeros(n), 0
     squares = (residuals**2).sum(axis=0)
     own = present.sum(axis=0) * df / present.sum()
-    return (squares + PRIOR_RESIDUALS * squares.sum() / df) / (own + PRIOR_RESIDUALS), df
+    variances = (squares + PRIOR_RESIDUALS * squares.sum() / df) / (own + PRIOR_RESIDUALS)
+    fewest = own[~present.all(axis=0)].min()
+    return variances, min(df, int(fewest + PRIOR_RESIDUALS))
 
 
 def rank2(table: np.ndarray) -> Filled:
@@ -103,7 +105,8 @@ def _normal(table: np.ndarray, structure: Structure) -> Filled:
         covariance = correlations * scale
         if (np.abs(filled - before) <= TOLERANCE * deviations).all():
             break
-    return Filled(filled, errors, k - 1)
+    counts = (~np.isnan(table)).sum(axis=0)
+    return Filled(filled, errors, max(1, int(counts.min()) - 1))
 
 
 def _deviations(covariance: np.ndarray) -> np.ndarray:
