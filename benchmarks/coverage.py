@@ -1,6 +1,6 @@
 """How often the suite's intervals hold the truth and its verdicts are wrong, in simulations whose truth is known.
 
-    python benchmarks/coverage.py                          # some 20 minutes of one core
+    python benchmarks/coverage.py                          # some 30 minutes of one core
     python benchmarks/coverage.py --repetitions 2000 --only difference same
 
 Every cell has a generator of its own, seeded by its setting: the figures come out again, one by one or all together.

@@ -182,5 +182,5 @@ def test_with_collapses_the_parts_are_covered_and_their_mean_is_not(seeds: int) 
 
 @pytest.mark.parametrize(("seeds", "collapses"), [(3, 0.0), (5, 0.05), (8, 0.05), (20, 0.0)])
 def test_the_middle_half_is_covered(seeds: int, collapses: float) -> None:
-    """93.5 to 95% of 20,000, whether runs collapse or not; of 3,000 the simulation's own error is .5 points."""
+    """93.5 to 96% of 8,000, whether runs collapse or not; of 3,000 the simulation's own error is .5 points."""
     assert 0.92 <= rates.iqm_coverage(seeds, 3000, collapses) <= 0.965

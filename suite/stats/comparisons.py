@@ -144,8 +144,8 @@ def p_better(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> ProbabilityOf
     The interval is Newcombe's (2006, Statistics in Medicine 25, 559-573) method 5, of all theta with
     |theta - value| <= z sqrt(theta (1 - theta)/(S_a S_b) (1 + N ((1 - theta)/(2 - theta) + theta/(1 + theta)))),
     N = (S_a + S_b)/2 - 1, but with Student's quantile for z, at the degrees of freedom of two samples as small as the
-    smaller: with z it covers 85 to 90% for 3 runs a side where neither is better, with t at least 94% and up to all
-    in tests/test_comparisons_stats.py. It never has width 0. Bouthillier et al. 2021 (arXiv 2103.03098, section 4)
+    smaller: with z it covers 85 to 90% for 3 runs a side where neither is better, with t at least 93.5% and up to all
+    in benchmarks/coverage.py. It never has width 0. Bouthillier et al. 2021 (arXiv 2103.03098, section 4)
     take the percentile bootstrap, which is for more runs than 10.
 
     Raises:

@@ -114,7 +114,7 @@ def iqm(scores: np.ndarray, level: float = 0.95) -> tuple[float, tuple[float, fl
     Over runs, not over tasks, as Agarwal et al. 2021 (arXiv 2108.13264) propose it. The interval is the trimmed
     mean's (Tukey & McLaughlin 1963, Sankhya A 25, 331-352): Student's at h - 1 degrees of freedom for the h runs kept,
     with the error sqrt(Q/(h(h - 1))), Q the sum of squares of the scores with the tails pulled in; it covers 93.5 to
-    95% (benchmarks/coverage.py). scipy's `trimmed_mean_ci` has a smaller error. Below 4 runs nothing is cut off. None
+    96% (benchmarks/coverage.py). scipy's `trimmed_mean_ci` has a smaller error. Below 4 runs nothing is cut off. None
     where fewer than two are kept, or those kept do not differ.
 
     Raises:
