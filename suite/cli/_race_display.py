@@ -36,7 +36,7 @@ class RaceDisplay(GridDisplay):
         self._progress.update(self._grid, total=raced.runs_full)
         if isinstance(event, Look):
             if not self._quiet:
-                self._print(escape(look_line(raced, event)))
+                self._print(escape(raced.look_words(event)))
         elif isinstance(event, Failure):
             self.finished(event, stored=False)
         elif event is not None:
@@ -57,25 +57,12 @@ def race_table(raced: Raced) -> Table:
     caption = (
         f"{raced.strategy}, protocol {raced.protocol}, {seeds}, alpha {raced.rules.alpha:g}. "
         f"Tasks in the order of the race: {', '.join(raced.tasks)}. M: mean of chance-corrected scores over the tasks "
-        "that were run, in points."
+        "that were run, in points. Behind: how much of it the leader was ahead when a checkpoint was removed."
     )
     table = Table(title="Race", caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
-    for name in ("checkpoint", "M", "tasks", "runs", "state"):
+    for name in ("checkpoint", "mean loss" if raced.loss else "M", "tasks", "runs", "state"):
         table.add_column(name, justify="left" if name in ("checkpoint", "state") else "right", overflow="fold")
     for one in raced.standings():
-        mean = "-" if one.mean is None else f"{100 * one.mean:.1f}"
-        cells = (one.label, mean, f"{one.tasks}/{len(raced.tasks)}", str(one.runs), one.words)
+        cells = (one.label, one.score, f"{one.tasks}/{len(raced.tasks)}", str(one.runs), one.words)
         table.add_row(*(escape(text) for text in cells), style=STYLES.get(one.state))
     return table
-
-
-def look_line(raced: Raced, look: Look) -> str:
-    """Return a look in one line."""
-    when = f"{look.at} of {len(raced.tasks)} tasks" if look.phase == "tasks" else f"{look.at} seeds of all tasks"
-    gone = [
-        f"{raced.label(i)} ({100 * behind:.1f} behind, chance explains {100 * margin:.1f})"
-        for i, (behind, margin) in look.removed.items()
-    ]
-    left = int(raced.table.alive.sum())
-    told = f"removed: {', '.join(gone)}" if gone else "nobody removed"
-    return f"look after {when}: {raced.label(look.leader)} leads, {told}; {left} left, {raced.runs} runs"

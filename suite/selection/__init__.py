@@ -3,10 +3,12 @@
 `screen` looks before any training, `race` spends runs where the ranking is undecided, `recommend` reads a store.
 """
 
-from suite.selection._advice import Advice, Choice, by_modality, recommend
+from suite.selection._advice import Advice, by_modality, recommend
 from suite.selection._course import race
-from suite.selection._result import Raced, Standing
+from suite.selection._front import Choice
+from suite.selection._result import Raced
 from suite.selection._screening import MEASURES, Cell, Screened, screen
+from suite.selection._standing import Standing
 
 __all__ = [
     "MEASURES",

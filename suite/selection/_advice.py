@@ -7,48 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from suite import kinds, strategies
 from suite.admission import Admitted, Filter, admit, read, tasks_in
 from suite.index import Contents, Entry
 from suite.leaderboard import Row, board_of
+from suite.selection._front import Choice, cheaper, pareto
 from suite.spec import SuiteError, TaskSpec, canonical_json
 from suite.standing import Standing
 from suite.store import Store
-
-NOTICEABLE = 0.9
-"""A row is cheaper than another if it takes at most this share of its seconds: clocks are noisy."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A row that could be taken: no other is at least as good in M, parameters and seconds and better in one.
-
-    `fits` says that it is within the budget, `apart` whether it is told apart from the best that is: None where there
-    is no interval to tell by. Where all tasks are losses, `mean` is the mean loss. `row` is all that makes the row what
-    it is.
-    """
-
-    label: str
-    way: str
-    model: str
-    revision: str
-    init: str
-    strategy: str
-    mean: float
-    interval: tuple[float, float] | None
-    params: int | None
-    trainable_params: int | None
-    seconds: float | None
-    fits: bool = True
-    apart: bool | None = None
-    row: str = field(default="", repr=False)
-
-    @property
-    def name(self) -> str:
-        """The row in words."""
-        return f"{self.label} ({self.way})"
 
 
 @dataclass
@@ -207,9 +173,9 @@ def _advise(advice: Advice, choices: Sequence[Choice], standings: Mapping[str, S
             for one in choices
         ]
         advice.best = next(one for one in choices if one.row == best.row)
-    front = [one for one in choices if not any(_dominates(other, one, sign) for other in choices)]
-    advice.front = sorted(front, key=lambda choice: -sign * choice.mean)
-    advice.beside = _beside(advice)
+    advice.front = pareto(choices, sign)
+    if advice.best:
+        advice.beside = cheaper(advice.front, advice.best)
     advice.sentence = _words.sentence(advice, choices)
 
 
@@ -220,32 +186,3 @@ def _apart(
     one, other = (standings[choice.row] for choice in both)
     found = one.minus(other, tasks).interval(level)
     return None if found is None else found[0] > 0 or found[1] < 0
-
-
-def _dominates(one: Choice, other: Choice, sign: int) -> bool:
-    """Return whether a row is at least as good in everything, and better in something; unknown cost is the highest."""
-    mine, others = ((sign * c.mean, -_cost(c.params), -_cost(c.seconds)) for c in (one, other))
-    return mine != others and all(a >= b for a, b in zip(mine, others, strict=True))
-
-
-def _cost(value: float | None) -> float:
-    return np.inf if value is None else value
-
-
-def _beside(advice: Advice) -> Choice | None:
-    """Return the smallest row, and of equals the fastest, that cannot be told apart from the best and costs less."""
-    best = advice.best
-    if best is None:
-        return None
-    cheaper = [
-        one
-        for one in advice.front
-        if one.fits
-        and one.apart is False
-        and one.row != best.row
-        and (
-            _cost(one.params) < _cost(best.params)
-            or (one.params == best.params and _cost(one.seconds) <= NOTICEABLE * _cost(best.seconds))
-        )
-    ]
-    return min(cheaper, key=lambda one: (_cost(one.params), _cost(one.seconds)), default=None)

@@ -15,7 +15,8 @@ from typing import Any
 from suite import strategies
 from suite.grid import Done, Place, Progress, carry_out, check_data, check_place, split
 from suite.plan import Request, plan
-from suite.selection._result import Entrant, Raced
+from suite.selection._result import Raced
+from suite.selection._standing import Entrant
 from suite.spec import Failure, RunSpec, SuiteError, TaskSpec, canonical_json, digest
 from suite.standing import scale_of
 from suite.stats import racing
@@ -192,5 +193,6 @@ def _enter(raced: Raced, cells: dict[str, Cell], outcome: Done | Failure) -> Non
     record = outcome.record
     chance, scale = scale_of(record.main)
     raced.stored += outcome.stored
+    raced.loss = not record.main.greater_is_better
     cell = cells[record.spec.key()]
     raced.table.put(cell, (record.score - chance) * scale, record.collapsed)

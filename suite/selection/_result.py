@@ -8,49 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from suite.selection._standing import Entrant, Standing, behind_words
 from suite.spec import Failure
 from suite.stats.racing import Look, Rules, Table
-
-
-@dataclass(frozen=True)
-class Entrant:
-    """A checkpoint in a race."""
-
-    model: str
-    revision: str
-    init: str
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where one checkpoint stands.
-
-    `state` is leading, in the race, removed or failed. `mean` is M over the tasks that it has run so far, None where it
-    has run none; `behind` says how far it lay behind the leader when it was removed, `margin` what chance explains,
-    `phase` and `at` after how many tasks, or seeds of all tasks, that was.
-    """
-
-    model: str
-    revision: str
-    init: str
-    label: str
-    state: str
-    mean: float | None
-    tasks: int
-    runs: int
-    phase: str | None = None
-    at: int | None = None
-    behind: float | None = None
-    margin: float | None = None
-    reason: str | None = None
-
-    @property
-    def words(self) -> str:
-        """The state as a table shows it."""
-        if self.state == "removed":
-            when = f"{self.at} tasks" if self.phase == "tasks" else f"{self.at} seeds"
-            return f"removed after {when}: {_points(self.behind)} behind, chance explains {_points(self.margin)}"
-        return f"failed: {self.reason}" if self.state == "failed" else self.state
 
 
 @dataclass
@@ -67,6 +27,7 @@ class Raced:
     failures: dict[int, list[Failure]] = field(default_factory=dict)
     stored: int = 0
     ended: bool = False
+    loss: bool = False
 
     @property
     def runs(self) -> int:
@@ -136,6 +97,7 @@ class Raced:
             mean=None if np.isnan(mean) else mean,
             tasks=int(held.any(axis=1).sum()),
             runs=int(held.sum()),
+            loss=self.loss,
             **more,
         )
 
@@ -159,14 +121,13 @@ class Raced:
         if leader is None:
             return f"Nobody is left: {', '.join(one.label for one in self.failed)} failed. {spent}."
         others = [one.label for one in left if one != leader]
+        score = f"{'a mean loss of' if self.loss else 'M'} {leader.score}"
         risk = f"{100 * self.rules.alpha:g}%"
         if others:
-            lead = f"{leader.label} leads with M {_points(leader.mean)}, and cannot be told apart from "
+            lead = f"{leader.label} leads with {score}, and cannot be told apart from "
             lead += f"{', '.join(others)} at a risk of {risk}"
         else:
-            lead = (
-                f"{leader.label} is left, with M {_points(leader.mean)} over {leader.tasks} of {len(self.tasks)} tasks"
-            )
+            lead = f"{leader.label} is left, with {score} over {leader.tasks} of {len(self.tasks)} tasks"
             lead += f"; the best is another with a probability of at most {risk}"
         if others and (why := self._unjudged()):
             lead += f": {why}"
@@ -221,6 +182,14 @@ class Raced:
             "runs": self.runs,
         }
 
+    def look_words(self, look: Look) -> str:
+        """Return a look in one line."""
+        when = f"{look.at} of {len(self.tasks)} tasks" if look.phase == "tasks" else f"{look.at} seeds of all tasks"
+        gone = [f"{self.label(i)} ({behind_words(*gap, self.loss)})" for i, gap in look.removed.items()]
+        told = f"removed: {', '.join(gone)}" if gone else "nobody removed"
+        left = int(self.table.alive.sum())
+        return f"look after {when}: {self.label(look.leader)} leads, {told}; {left} left, {self.runs} runs"
+
     def to_pandas(self) -> Any:
         """Return one row a checkpoint."""
         import pandas as pd
@@ -230,7 +199,3 @@ class Raced:
     def _repr_html_(self) -> str:
         html: str = self.to_pandas().to_html(index=False, escape=True, float_format="%.4f")
         return f"{html}<p>{self.words}</p>"
-
-
-def _points(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from suite.selection._advice import Advice, Choice
+    from suite.selection._advice import Advice
+    from suite.selection._front import Choice
 
 
 def sentence(advice: Advice, choices: Sequence[Choice]) -> str:
@@ -51,11 +52,11 @@ def _nothing_fits(advice: Advice, choices: Sequence[Choice]) -> str:
 
 
 def _unsure(advice: Advice, choices: Sequence[Choice]) -> str:
-    """Say which rows of equal or higher cost cannot be told apart from the best."""
+    """Say which other rows cannot be told apart from the best."""
     assert advice.best is not None
     best = advice.best.row
     others = [choice.name for choice in choices if choice.fits and choice.apart is False and choice.row != best]
-    return f" (not told apart from {', '.join(others)}, which cost as much or more)" if others else ""
+    return f" (not told apart from {', '.join(others)})" if others else ""
 
 
 def _savings(advice: Advice) -> str:
