@@ -92,10 +92,18 @@ def hashes(folder: Path) -> dict[str, str]:
     Raises:
         SuiteError: one of them is of a sort that is never kept.
     """
-    found = names(folder)
-    if pickled := [name for name in found if name.endswith(PICKLED)]:
-        raise SuiteError(f"{pickled[0]} is no file that is kept: weights are safetensors, never pickles.")
-    return {name: hash_file(folder / name) for name in found}
+    refuse_pickles(folder)
+    return {name: hash_file(folder / name) for name in names(folder)}
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Refuse a folder that holds what could run code when it is opened.
+
+    Raises:
+        SuiteError: it does.
+    """
+    if pickled := [name for name in names(folder) if name.endswith(PICKLED)]:
+        raise SuiteError(f"{pickled[0]} is no file of kept weights: those are safetensors, never pickles.")
 
 
 def hash_file(path: Path) -> str:

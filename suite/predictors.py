@@ -80,6 +80,7 @@ def load(folder: Path, device: str = "cpu", base: CheckpointRef | None = None) -
         SuiteError: the folder holds no kept weights, or they or the base checkpoint cannot be loaded.
     """
     about = artifacts.read_about(folder)
+    artifacts.refuse_pickles(folder)
     kind, strategy = kinds.get(about.kind), strategies.get(about.strategy)
     whole = strategy.keeps == "model"
     source = _as_checkpoint(folder) if whole else (base or about.base)
@@ -90,7 +91,7 @@ def load(folder: Path, device: str = "cpu", base: CheckpointRef | None = None) -
         folder=folder,
         settings=about.settings,
         build=functools.partial(models.load, source, n_outputs, about.init_seed, kind.auto, kind.loss),
-        auto=about.auto,
+        auto=kind.auto if about.auto else None,  # the kind's own: the file may be a stranger's
         collate=kind.collate(processor),
         per_token=kind.per_token,
         n_outputs=n_outputs,

@@ -301,6 +301,13 @@ def test_a_missing_column_is_named(kept: Kept) -> None:
         predictor.predict({"text": ["a day"]})
 
 
+def test_a_strangers_pickle_is_never_opened(kept: Kept, tmp_path: Path) -> None:
+    shutil.copytree(kept.folder("image_classification", "full"), tmp_path / "theirs")
+    (tmp_path / "theirs" / "model.safetensors").rename(tmp_path / "theirs" / "pytorch_model.bin")
+    with pytest.raises(SuiteError, match="never pickles"):
+        predictors.load(tmp_path / "theirs")
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match="holds no kept weights"):
         predictors.load(tmp_path)
@@ -429,7 +436,7 @@ def test_of_two_writers_the_second_drops_its_weights_too(drafted: Result, tmp_pa
 
 def test_a_pickle_is_never_filed(drafted: Result, tmp_path: Path) -> None:
     (Path(str(drafted.weights)) / "training_args.bin").write_bytes(b"cos\nsystem\n")
-    with pytest.raises(SuiteError, match=r"training_args\.bin is no file that is kept"):
+    with pytest.raises(SuiteError, match=r"training_args\.bin is no file of kept weights"):
         Store(str(tmp_path / "store")).put(drafted)
     assert not records(tmp_path / "store")
 

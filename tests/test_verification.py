@@ -609,6 +609,22 @@ def test_the_record_says_on_what_it_is_run_again(tmp_path: Path, monkeypatch: py
         verify(store, level="retrain", models=["/no/such/folder"])
 
 
+def test_a_run_of_other_semantics_is_left_to_its_own_version(tmp_path: Path, again: Any) -> None:
+    store = Store(str(tmp_path / "old"))
+    store.put(whole("o/m", "t", 80, 0, spec_fields={"semantics": 99}))
+    (check,) = verify(store, level="retrain")
+    assert not check.checked and "made under semantics 99" in check.detail
+    assert store.attempts(check.key) == [1]
+
+
+def test_checks_are_a_table_too(store: Store) -> None:
+    checks = verify(store)
+    table = checks.to_pandas()
+    assert list(table["ok"]) == [True] * len(store.names()) and len(list(checks)) == len(table)
+    assert checks.summary().sentence() == f"{len(table)} of {len(table)} records hold at level rescore."
+    assert "rescore" in checks._repr_html_()
+
+
 def test_the_command_tells_of_re_runs(tmp_path: Path, again: Any) -> None:
     store, again["t", 0] = stored(tmp_path, {"t": FIVE}), 95
     key = whole("o/m", "t", FIVE[0], 0).record.key

@@ -10,24 +10,24 @@ kept beside the record, as a further attempt.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from suite.spec import SuiteError, unknown
 from suite.store import Store
-from suite.verification._check import Check, Summary, summarise
+from suite.verification._check import Check, Checks, Summary, summarise
 from suite.verification._places import Means
 from suite.verification._rescore import TOLERANCE, rescore
 
-__all__ = ["LEVELS", "TOLERANCE", "Check", "Means", "Summary", "summarise", "verify"]
+__all__ = ["LEVELS", "TOLERANCE", "Check", "Checks", "Means", "Summary", "summarise", "verify"]
 
 LEVELS = ("rescore", "infer", "retrain")
 
 
 def verify(
     store: str | Store = "./results", keys: Sequence[str] | None = None, level: str = "rescore", **means: Any
-) -> Iterator[Check]:
-    """Verify records one by one.
+) -> Checks:
+    """Verify records one by one, as the checks are asked for.
 
     Args:
         store: a folder, an fsspec URL or an open store.
@@ -46,15 +46,15 @@ def verify(
     names = opened.names() if keys is None else [name for key in keys for name in _attempts(opened, key)]
     names = list(dict.fromkeys(names))
     if level == "rescore":
-        return (rescore(opened, name)[0] for name in names)
+        return Checks(rescore(opened, name)[0] for name in names)
     asked = Means(**means)
     if level == "infer":
         from suite.verification import _infer
 
-        return _infer.infer(opened, names, asked)
+        return Checks(_infer.infer(opened, names, asked))
     from suite.verification import _retrain
 
-    return _retrain.retrain(opened, names, asked)
+    return Checks(_retrain.retrain(opened, names, asked))
 
 
 def _attempts(store: Store, key: str) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 LEVEL = 0.05
 """Of the tests that re-runs are held to."""
@@ -68,6 +69,35 @@ class Summary:
                 f"seeds; so many or more by chance: p = {self.p:.3f}"
             )
         return f"{told}."
+
+
+class Checks:
+    """Checks as they come: whoever goes through them waits for each, once."""
+
+    def __init__(self, made: Iterator[Check]) -> None:
+        """Take what makes the checks."""
+        self._made, self._seen = made, list[Check]()
+
+    def __iter__(self) -> Iterator[Check]:
+        """Yield those that there are and then the others, each the moment it is there."""
+        yield from self._seen
+        for check in self._made:
+            self._seen.append(check)
+            yield check
+
+    def summary(self) -> Summary:
+        """Return what all of them come to."""
+        return summarise(list(self))
+
+    def to_pandas(self) -> Any:
+        """Return one row a check."""
+        import pandas as pd
+
+        return pd.DataFrame(vars(check) for check in self)
+
+    def _repr_html_(self) -> str:
+        html: str = self.to_pandas().to_html(index=False, escape=True)
+        return html
 
 
 def summarise(checks: Sequence[Check]) -> Summary:

@@ -42,9 +42,9 @@ def _check(store: Store, name: str, means: Means, places: Places) -> Check:
         return check
     record = result.record
     unchecked = replace(check, ok=False, checked=False)
-    if not record.artifact:
-        return replace(unchecked, detail=_nothing_kept(store, record))
     try:
+        if not record.artifact:
+            return replace(unchecked, detail=_nothing_kept(store, record))
         again = _predict(store, record, means, places)
     except UntrueError as error:
         return replace(check, ok=False, detail=str(error))

@@ -18,7 +18,7 @@ import numpy as np
 from suite import environment, grid
 from suite.environment import Machine
 from suite.index import Entry
-from suite.spec import Failure, Record, Result, RunSpec, SuiteError
+from suite.spec import SEMANTICS, Failure, Record, Result, RunSpec, SuiteError
 from suite.store import Store
 from suite.verification._check import LEVEL, Check
 from suite.verification._places import PINS, Means, Places, UntrueError, as_it_is, other_data
@@ -80,6 +80,12 @@ def _run(together: Mapping[str, Record], means: Means, places: Places) -> _Run:
         SuiteError: something of it is not to be found here.
     """
     record = next(iter(together.values()))
+    if record.spec.semantics != SEMANTICS:
+        libraries: Any = record.environment.get("libraries") or {}
+        raise SuiteError(
+            f"it was made under semantics {record.spec.semantics}, and this version evaluates by {SEMANTICS}, which give "
+            f"other numbers; run it with transfer-suite {libraries.get('transfer-suite', 'of that day')}"
+        )
     spec = places.settle(record.spec)
     for task in spec.tasks:
         if as_it_is(task) != task:
