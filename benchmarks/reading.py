@@ -29,19 +29,19 @@ began = time.perf_counter()
 from suite import tables
 from suite.leaderboard import rank
 import suite.stats.completion, suite.stats.ranking, scipy.stats
-imported = time.perf_counter()
+imported, spent = time.perf_counter(), time.process_time()
 text = tables.to_json(rank(sys.argv[1]))
-print(time.perf_counter() - began, time.perf_counter() - imported, len(text))
+print(time.perf_counter() - began, time.perf_counter() - imported, time.process_time() - spent)
 """
 COMPARE = """
 import sys, time
 began = time.perf_counter()
 from suite.comparison import compare
 import suite.comparison._pairs, scipy.optimize
-imported = time.perf_counter()
+imported, spent = time.perf_counter(), time.process_time()
 told = compare("org/model-0", "org/model-1", store=sys.argv[1])
 words = told.pairs[0].words
-print(time.perf_counter() - began, time.perf_counter() - imported, len(words))
+print(time.perf_counter() - began, time.perf_counter() - imported, time.process_time() - spent)
 """
 
 
@@ -57,15 +57,13 @@ def fill(store: Store, models: int, seeds: int, examples: int) -> int:
     return 4 * models * seeds
 
 
-def timed(code: str, store: str, repeats: int) -> tuple[float, float]:
-    """Return the median seconds of a fresh process, imports in and imports out."""
-    whole, inside = [], []
+def timed(code: str, store: str, repeats: int) -> list[float]:
+    """Return the median seconds of a fresh process: with imports, without, and the processor's part of the latter."""
+    runs = []
     for _ in range(repeats):
         done = subprocess.run([sys.executable, "-c", code, store], capture_output=True, text=True, check=True)
-        first, second, _ = (float(word) for word in done.stdout.split())
-        whole.append(first)
-        inside.append(second)
-    return statistics.median(whole), statistics.median(inside)
+        runs.append([float(word) for word in done.stdout.split()])
+    return [statistics.median(column) for column in zip(*runs, strict=True)]
 
 
 def main() -> None:
@@ -82,12 +80,12 @@ def main() -> None:
         count = fill(Store(folder), models, options.seeds, options.examples)
         code = COMPARE if options.compare else BOARD
         cold = timed(code, folder, 1)[0]
-        whole, inside = timed(code, folder, options.repeats)
+        whole, inside, spent = timed(code, folder, options.repeats)
     what = "comparison" if options.compare else "leaderboard"
     print(f"{what} of {count} records with {options.examples} examples, {options.seeds} seeds, 4 tasks")
     print(f"without an index yet  {cold:.2f} s")
     print(f"imports and all       {whole:.2f} s (median of {options.repeats})")
-    print(f"after the imports     {inside:.2f} s (median of {options.repeats})")
+    print(f"after the imports     {inside:.2f} s (median of {options.repeats}), {spent:.2f} s of the processor")
 
 
 if __name__ == "__main__":

@@ -251,7 +251,8 @@ class _Ranking:
         an interval there is no mean either.
         """
         done = self._completed
-        bounds = done.interval_of(number) if done is not None and done.columns.all() else None
+        known = done is not None and done.df > 0 and done.columns.all()
+        bounds = done.interval_of(number) if done is not None and known else None
         if done is None or bounds is None:
             return {}
         mean = float(done.means[number])
