@@ -9,7 +9,22 @@ import sys
 from pathlib import Path
 
 PAGE = Path(__file__).parent / "cli.md"
-COMMANDS = ("run", "tasks", "new-task", "validate", "models", "leaderboard", "transfer", "verify", "demo")
+COMMANDS = (
+    "run",
+    "tasks",
+    "new-task",
+    "validate",
+    "models",
+    "leaderboard",
+    "compare",
+    "transfer",
+    "verify",
+    "screen",
+    "race",
+    "recommend",
+    "report",
+    "demo",
+)
 HEAD = """# The command line
 
 Made by `python docs/write_help.py` from `suite --help`; don't edit it by hand.

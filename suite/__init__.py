@@ -14,7 +14,12 @@ _NAMES = {
     "run": "suite.grid",
     "rank": "suite.leaderboard",
     "transfer": "suite.effects",
+    "compare": "suite.comparison",
     "verify": "suite.verification",
+    "screen": "suite.selection",
+    "race": "suite.selection",
+    "recommend": "suite.selection",
+    "write_report": "suite.report",
     "Store": "suite.store",
     "TaskSpec": "suite.spec",
     "Mixture": "suite.spec",
@@ -32,10 +37,15 @@ __all__ = [
     "Store",
     "SuiteError",
     "TaskSpec",
+    "compare",
+    "race",
     "rank",
+    "recommend",
     "run",
+    "screen",
     "transfer",
     "verify",
+    "write_report",
 ]
 
 

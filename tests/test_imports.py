@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,12 @@ HEAVY = ("torch", "transformers", "datasets", "evaluate", "peft", "timm", "accel
 LIGHT = (
     "suite",
     "suite.store",
+    "suite.index",
     "suite.leaderboard",
+    "suite.boards",
+    "suite.comparison",
+    "suite.report",
+    "suite.selection",
     "suite.plan",
     "suite.tasks",
     "suite.hub",
@@ -40,10 +46,15 @@ def test_the_public_names_are_as_promised() -> None:
         "Store",
         "SuiteError",
         "TaskSpec",
+        "compare",
+        "race",
         "rank",
+        "recommend",
         "run",
+        "screen",
         "transfer",
         "verify",
+        "write_report",
     ]
     assert dir(suite) == sorted(suite.__all__)
     for name in suite.__all__:
@@ -68,6 +79,21 @@ def test_planning_and_ranking_load_no_training_library() -> None:
         "assert len(specs) == 6\n"
         "import suite\n"
         "suite.rank('memory://nothing')"
+    )
+    assert not loaded_by(statement) & set(HEAVY)
+
+
+def test_comparing_advising_reporting_and_verifying_load_no_training_library(tmp_path: Path) -> None:
+    statement = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from made_records import grid\n"
+        "import suite\n"
+        f"store = suite.Store({str(tmp_path)!r})\n"
+        "for result in grid({'a': 0.9, 'b': 0.6}, ['one', 'two', 'three']):\n    store.put(result)\n"
+        "assert suite.compare('a', 'b', store=store).pairs[0].verdict == 'different'\n"
+        "assert suite.recommend(store)\n"
+        f"suite.write_report({str(tmp_path / 'report.html')!r}, store)\n"
+        "assert all(check.level == 'rescore' for check in suite.verify(store))"
     )
     assert not loaded_by(statement) & set(HEAVY)
 
