@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suite.stats.completion._links import linked
+from suite.stats.completion._links import all_linked
 from suite.stats.completion._models import Model
 
 WANTED = 100  # hidden rows, some more than once
@@ -51,7 +51,7 @@ def _mask(present: np.ndarray, rows: np.ndarray, donors: np.ndarray, random: np.
     for row in rows:
         hidden[row] = present[row] & ~present[random.choice(donors)]
         left = present & ~hidden
-        if left[row].sum() < 1 or left.sum(axis=0).min() < 2 or not linked(left)[0].all():
+        if left.sum(axis=0).min() < 2 or not all_linked(left):
             hidden[row] = False
     return hidden
 

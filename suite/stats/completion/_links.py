@@ -1,4 +1,4 @@
-"""Which models and tasks scores link."""
+"""Which models and tasks scores link: two models that share a task, and so on from one to the next."""
 
 from __future__ import annotations
 
@@ -10,15 +10,25 @@ def linked(present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Two sets that share neither a model nor a task have no common scale. Where two are equally large there is none.
     """
-    from scipy.sparse.csgraph import connected_components
-
     k, n = present.shape
     if not present.any():
         return np.zeros(k, dtype=bool), np.zeros(n, dtype=bool)
-    shared = present.T.astype(np.int64) @ present
-    tasks = connected_components(shared > 0, directed=False)[1]
+    tasks = _reach(present).argmax(axis=1)
     models = np.where(present.any(axis=1), tasks[present.argmax(axis=1)], -1)
-    sizes = [(int((models == c).sum()), int(shared.diagonal()[tasks == c].sum())) for c in range(tasks.max() + 1)]
+    sizes = [(int((models == c).sum()), int(present[:, tasks == c].sum())) for c in range(n)]
     largest = max(sizes)
     chosen = sizes.index(largest) if sizes.count(largest) == 1 else -2
     return models == chosen, tasks == chosen
+
+
+def all_linked(present: np.ndarray) -> bool:
+    """Return whether every model and every task is linked to all others."""
+    return bool(present.any(axis=1).all() and _reach(present).all())
+
+
+def _reach(present: np.ndarray) -> np.ndarray:
+    """Return which task leads to which [n, n], itself included."""
+    reach = (present.T.astype(np.float64) @ present > 0) | np.eye(present.shape[1], dtype=bool)
+    for _ in range(present.shape[1].bit_length()):
+        reach = reach.astype(np.float64) @ reach > 0
+    return np.asarray(reach)
