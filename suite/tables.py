@@ -83,9 +83,8 @@ def _of(rows: Sequence[Row], tasks: Sequence[str]) -> list[Row]:
 def notes(board: Board) -> list[str]:
     """Return what a reader of the board should know beside its numbers, a sentence each."""
     found = []
-    if board.tasks and board.sources:
-        tasks = f"{len(board.tasks)} task{'s' if len(board.tasks) > 1 else ''}"
-        found.append(f"{tasks} from {board.sources} source{'s' if board.sources > 1 else ''}.")
+    if len(board.tasks) > 1 and board.sources:
+        found.append(f"{len(board.tasks)} tasks from {board.sources} source{'s' if board.sources > 1 else ''}.")
     if board.stability:
         found.append(_stability(board.stability, board.tasks))
     for row in board.rows:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from suite.index import Entry, entry_of
 from suite.scores import Scores
 from suite.spec import (
     Budget,
@@ -22,7 +23,6 @@ from suite.spec import (
 )
 from suite.stats import intervals
 from suite.stats.intervals import Estimate
-from suite.index import Entry, entry_of
 
 SPEC = RunSpec(
     checkpoint=CheckpointRef(name="m", revision="0" * 40),

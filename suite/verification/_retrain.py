@@ -83,8 +83,8 @@ def _run(together: Mapping[str, Record], means: Means, places: Places) -> _Run:
     if record.spec.semantics != SEMANTICS:
         libraries: Any = record.environment.get("libraries") or {}
         raise SuiteError(
-            f"it was made under semantics {record.spec.semantics}, and this version evaluates by {SEMANTICS}, which give "
-            f"other numbers; run it with transfer-suite {libraries.get('transfer-suite', 'of that day')}"
+            f"it was made under semantics {record.spec.semantics}, and this version evaluates by {SEMANTICS}, which "
+            f"give other numbers; run it with transfer-suite {libraries.get('transfer-suite', 'of that day')}"
         )
     spec = places.settle(record.spec)
     for task in spec.tasks:
