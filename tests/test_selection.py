@@ -393,8 +393,11 @@ def test_race_says_in_words_and_a_table_what_came_of_it(command: list[Any], tmp_
 
 
 @pytest.mark.slow
-def test_an_interrupted_race_goes_on_to_the_same_end(command: list[Any], tmp_path: Path) -> None:
-    words = [*map(str, command), "-s", "linear_probe", "--store"]
+def test_an_interrupted_race_goes_on_to_the_same_end(
+    small_berts: list[str], text_task: Path, tiny_protocol: Path, tmp_path: Path
+) -> None:
+    place = ["--protocol", tiny_protocol, "--device", "cpu", "--threads", 1, "--seeds", 4]
+    words = [str(word) for word in ["race", "-m", *small_berts[:2], "-t", text_task, "-s", "full", *place, "--store"]]
     straight = call(*words, tmp_path / "straight", "--json")
     assert straight.code == 0
     process = start(*words, str(tmp_path / "stopped"))
@@ -489,6 +492,15 @@ def test_a_screen_measures_every_kind_or_says_why_not(
     assert cells["tiny-bert", "token_classification"].n > cells["tiny-bert", "text_classification"].n  # words
     assert cells["tiny-bert", "multiple_choice"].n in range(60, 97, 2)  # two choices a row that validation left
     assert cells["tiny-bert", "text_classification"].width == 32
+    means = found.mean_ranks()
+    assert {modality: [cell.model for cell, _ in group] for modality, group in means.items()}["image"] == [
+        "tiny-resnet"
+    ]
+    by_name = {cell.model: ranks for cell, ranks in means["text"]}
+    own = [cell.ranks["h_score"] for cell in found.cells if cell.model == "tiny-bert" and "h_score" in cell.ranks]
+    assert by_name["tiny-bert"]["h_score"] == pytest.approx(np.mean(own))  # nobody has one on numbers
+    assert by_name["tiny-bert"]["leep"] is None
+    assert by_name["with-head"]["leep"] == 1.0
 
 
 def _timm_heads(cells: dict[tuple[str, str], Any]) -> set[tuple[str, str]]:
@@ -562,7 +574,9 @@ def test_ranks_are_within_a_task_and_the_mean_over_all_of_them(
         assert [cell.ranks["logme"] for cell in of_task] == [1, 2, 3]
         assert {cell.ranks["params"] for cell in of_task} == {2.0}  # all of one size
         assert all("leep" not in cell.ranks for cell in of_task)
-    for cell, means in found.mean_ranks():
+    (ranked,) = found.mean_ranks().values()
+    assert len(ranked) == 3
+    for cell, means in ranked:
         own = [c.ranks["h_score"] for c in found.cells if c.model == cell.model]
         assert means["h_score"] == pytest.approx(np.mean(own))
         assert means["leep"] is None

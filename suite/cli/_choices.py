@@ -32,15 +32,21 @@ def cells_table(found: Screened) -> Table:
     return table
 
 
-def ranks_table(found: Screened) -> Table:
-    """Return every checkpoint's mean rank by each measure, best by LogME first."""
-    table = _table("Mean rank", "Over all tasks that the checkpoint can read; - where a task has no rank.")
-    for name in ("checkpoint", *NAMES.values()):
-        table.add_column(name, justify="left" if name == "checkpoint" else "right", overflow="fold")
-    for cell, means in found.mean_ranks():
-        ranks = ["-" if rank is None else f"{rank:.1f}" for rank in means.values()]
-        table.add_row(escape(cell.label), *ranks)
-    return table
+def ranks_tables(found: Screened) -> list[Table]:
+    """Return every checkpoint's mean rank by each measure, best by LogME first, a table a modality of several tasks."""
+    made = []
+    for modality, ranked in found.mean_ranks().items():
+        models = {cell.label for cell, _ in ranked}
+        if len({cell.task for cell in found.cells if cell.label in models}) < 2:
+            continue
+        table = _table(f"Mean rank over tasks of {modality}s", "- where a checkpoint lacks a rank that another has.")
+        for name in ("checkpoint", *NAMES.values()):
+            table.add_column(name, justify="left" if name == "checkpoint" else "right", overflow="fold")
+        for cell, means in ranked:
+            ranks = ["-" if rank is None else f"{rank:.1f}" for rank in means.values()]
+            table.add_row(escape(cell.label), *ranks)
+        made.append(table)
+    return made
 
 
 def front_table(advice: Advice) -> Table:

@@ -65,13 +65,13 @@ def _print_cells(found: Screened) -> None:
 
 
 def _print_screened(found: Screened) -> None:
-    from suite.cli._choices import cells_table, ranks_table
+    from suite.cli._choices import cells_table, ranks_tables
     from suite.display import console
 
     screen = console()
     screen.print(cells_table(found))
-    if len({cell.task for cell in found.cells}) > 1:
-        screen.print(ranks_table(found))
+    for table in ranks_tables(found):
+        screen.print(table)
     failed = [f"failed  {cell.label} on {cell.task}: {cell.reason}" for cell in found.failed]
     for line in [*failed, *found.notes, found.advice]:
         screen.print(line, markup=False, highlight=False)

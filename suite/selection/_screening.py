@@ -71,20 +71,24 @@ class Screened:
         """The cells of checkpoints that could not be measured."""
         return [cell for cell in self.cells if cell.reason]
 
-    def mean_ranks(self) -> list[tuple[Cell, dict[str, float | None]]]:
-        """Return for each checkpoint one of its cells and its mean rank by measure, best by LogME first.
+    def mean_ranks(self) -> dict[str, list[tuple[Cell, dict[str, float | None]]]]:
+        """Return by modality one cell a checkpoint, and its mean rank by measure; best by LogME first.
 
-        None where a task has no rank of it: a mean over some of the tasks is not one over all.
+        Tasks that nobody has a rank on do not count. None where a checkpoint lacks a rank that another has: a mean over
+        some of the tasks is not one over all.
         """
-        found = []
+        ranked = {(cell.task, measure) for cell in self.cells for measure in cell.ranks}
+        found: dict[str, list[tuple[Cell, dict[str, float | None]]]] = {}
         for cells in _grouped(self.cells, lambda cell: (cell.model, cell.revision, cell.init)):
-            means = {}
+            means: dict[str, float | None] = {}
             for measure in MEASURES:
-                ranks = [cell.ranks.get(measure) for cell in cells]
+                ranks = [cell.ranks.get(measure) for cell in cells if (cell.task, measure) in ranked]
                 known = [rank for rank in ranks if rank is not None]
-                means[measure] = float(np.mean(known)) if len(known) == len(ranks) else None
-            found.append((cells[0], means))
-        return sorted(found, key=lambda one: tuple(np.inf if r is None else r for r in one[1].values()))
+                means[measure] = float(np.mean(known)) if known and len(known) == len(ranks) else None
+            found.setdefault(kinds.get(cells[0].kind).modality, []).append((cells[0], means))
+        for group in found.values():
+            group.sort(key=lambda one: tuple(np.inf if rank is None else rank for rank in one[1].values()))
+        return found
 
     def to_pandas(self) -> Any:
         """Return one row a checkpoint and task."""
