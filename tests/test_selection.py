@@ -244,6 +244,13 @@ def test_one_seed_of_few_tasks_removes_nobody_and_the_words_say_why(
     assert "one seed of fewer than four tasks shows no noise to judge by; allow more seeds" in raced.words
 
 
+def test_where_seeds_make_no_difference_one_of_every_task_decides(go: Callable[..., Raced], played: list[str]) -> None:
+    raced = go(strategy="few_shot")
+    assert len(raced.survivors) == 1
+    assert raced.runs <= raced.runs_full == 4 * 6
+    assert {one.split()[2] for one in played} == {"0"}
+
+
 def test_one_task_is_enough(go: Callable[..., Raced], six_tasks: list[str], played: list[str]) -> None:
     raced = go(tasks=six_tasks[:1])
     assert {one.model for one in raced.survivors} == {"ace", "deuce"}

@@ -20,8 +20,8 @@ class Standing:
 
     `state` is leading, in the race, removed or failed. `mean` is M over the tasks that it has run so far, None where it
     has run none; of a `loss` it is minus the mean loss, so that more is better. `behind` says how far it lay behind the
-    leader when it was removed, `margin` what chance explains, `phase` and `at` after how many tasks, or seeds of all
-    tasks, that was.
+    leader when it was removed (first runs that collapsed not held against it), `margin` what chance explains, `phase`
+    and `at` after how many tasks, or seeds of all tasks, that was.
     """
 
     model: str
