@@ -1,15 +1,16 @@
-"""One row on its way to a board: its scores a task, what they add up to, and how two rows differ."""
+"""Rows on their way to a board: what one's scores add up to, how two differ, and how all of them rank."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from suite.index import Entry, Heading
+from suite.headings import Heading
+from suite.index import Entry
 from suite.scores import Scores
 from suite.spec import MetricInfo
 from suite.stats import intervals
@@ -17,6 +18,8 @@ from suite.stats.intervals import Estimate
 from suite.stats.ranking import tie_groups as groups_of
 
 if TYPE_CHECKING:
+    from suite.stats.completion import Completed
+    from suite.stats.ranking import Stability
     from suite.stats.runs import Collapses
 
 
@@ -130,3 +133,78 @@ def tie_groups(rows: Sequence[Standing], tasks: Sequence[str]) -> list[int]:
         return found is not None and (found[0] > 0 or found[1] < 0)
 
     return groups_of(len(rows), differ)
+
+
+class Ranking:
+    """Rows ranked over some tasks of one direction: complete ones by their mean, the others completed."""
+
+    def __init__(self, standings: Sequence[Standing], tasks: Sequence[str]) -> None:
+        self.tasks = list(tasks)
+        able = [s for s in standings if any(s.has(task) for task in tasks)]
+        complete = sorted((s for s in able if s.complete(tasks)), key=lambda s: -s.total(tasks).mean)
+        self._complete = complete
+        self._all = complete + [s for s in able if not s.complete(tasks)]
+        self._numbers = {id(s): number for number, s in enumerate(self._all)}
+        self._groups = tie_groups(complete, tasks)
+        self._matrix = np.array([s.corrected(tasks) for s in self._all]).reshape(len(self._all), len(tasks))
+        self._completed = self._complete_missing()
+        self._mean_ranks = self._ranked()
+        self._strengths = self._fought()
+
+    def _complete_missing(self) -> Completed | None:
+        from suite.stats.completion import complete
+
+        if not np.isnan(self._matrix).any():
+            return None
+        bounds = np.array([next((s.bounds(t) for s in self._all if t in s.cells), (0.0, np.inf)) for t in self.tasks])
+        return complete(self._matrix, bounds=bounds if np.isfinite(bounds).all() else None)
+
+    def _ranked(self) -> np.ndarray:
+        from suite.stats.ranking import mean_ranks
+
+        return mean_ranks(self._matrix[: len(self._complete)]) if self._complete else np.array([])
+
+    def _fought(self) -> np.ndarray | None:
+        from suite.stats.ranking import bradley_terry
+
+        return None if self._completed is None else bradley_terry(self._matrix)
+
+    def stability(self) -> Stability | None:
+        """Return how the ranking of complete rows fares without each task in turn."""
+        from suite.stats.ranking import rank_stability
+
+        return rank_stability(self._matrix[: len(self._complete)]) if self._complete else None
+
+    def place(self, standing: Standing) -> dict[str, Any]:
+        """Return a row's mean, interval, rank, tie group, mean rank and strength, as far as it has them."""
+        found: dict[str, Any] = dict.fromkeys(("mean", "interval", "rank", "tie_group", "mean_rank", "strength"))
+        number = self._numbers.get(id(standing))
+        if number is None:
+            return found
+        if self._strengths is not None:
+            found["strength"] = float(self._strengths[number])
+        if number >= len(self._complete):
+            return found | self._provisional(standing, number)
+        total = standing.total(self.tasks)
+        ranks = {"rank": number + 1, "tie_group": self._groups[number], "mean_rank": float(self._mean_ranks[number])}
+        return found | ranks | {"mean": total.mean, "interval": total.interval()}
+
+    def _provisional(self, standing: Standing, number: int) -> dict[str, Any]:
+        """Return the completed mean; its interval adds what is not known of missing scores to that of drawing examples.
+
+        A missing score is taken to vary with the examples as those of the same task do. Where too little is known for
+        an interval there is no mean either.
+        """
+        done = self._completed
+        known = done is not None and done.df > 0 and done.columns.all()
+        bounds = done.interval_of(number) if done is not None and known else None
+        if done is None or bounds is None:
+            return {}
+        mean = float(done.means[number])
+        halves = [standing.half_width(t) if standing.has(t) else self._usual_half_width(t) for t in self.tasks]
+        sampled = float(np.sqrt(np.sum(np.square(halves)))) / len(self.tasks)
+        below, above = (float(np.hypot(end - mean, sampled)) for end in bounds)
+        return {"mean": mean, "interval": (mean - below, mean + above)}
+
+    def _usual_half_width(self, task: str) -> float:
+        return float(np.mean([s.half_width(task) for s in self._all if s.has(task)]))

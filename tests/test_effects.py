@@ -7,31 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_records import PROTOCOL
 
 from suite.effects import Effect, transfer
 from suite.spec import (
-    Budget,
     CheckpointRef,
     DatasetRef,
     MetricInfo,
     Mixture,
-    Protocol,
     Record,
     Result,
     RunSpec,
-    Selection,
     TaskSpec,
 )
 from suite.store import Store
 
-PROTOCOL = Protocol(
-    name="p",
-    version=1,
-    seeds=2,
-    batch=4,
-    budget=Budget(epochs=1, min_steps=1, max_steps=2),
-    selection=Selection(looks=1),
-)
 N = 400
 
 

@@ -13,7 +13,8 @@ from made_records import LOSS, made
 
 from suite import index
 from suite.comparable import column_of, protocol_of, row_of
-from suite.index import Line, entry_of, heading, pack, read, write
+from suite.headings import heading
+from suite.index import Line, entry_of, pack, read, write
 from suite.spec import Mixture
 
 NOWHERE: Any = None

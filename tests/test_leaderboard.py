@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_records import PROTOCOL
 from pydantic import JsonValue
 
 from suite import leaderboard, tables
 from suite.leaderboard import Board
 from suite.spec import (
     SEMANTICS,
-    Budget,
     CheckpointRef,
     DatasetRef,
     MetricInfo,
@@ -24,20 +24,10 @@ from suite.spec import (
     Record,
     Result,
     RunSpec,
-    Selection,
     SuiteError,
     TaskSpec,
 )
 from suite.store import Store
-
-PROTOCOL = Protocol(
-    name="p",
-    version=1,
-    seeds=2,
-    batch=4,
-    budget=Budget(epochs=1, min_steps=1, max_steps=2),
-    selection=Selection(looks=1),
-)
 
 
 @pytest.fixture

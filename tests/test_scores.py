@@ -7,18 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_records import PROTOCOL
 
 from suite.index import Entry, entry_of
 from suite.scores import Scores
 from suite.spec import (
-    Budget,
     CheckpointRef,
     DatasetRef,
     MetricInfo,
-    Protocol,
     Record,
     RunSpec,
-    Selection,
     TaskSpec,
 )
 from suite.stats import intervals
@@ -29,14 +27,7 @@ SPEC = RunSpec(
     tasks=(TaskSpec(name="one", version=1, kind="k", dataset=DatasetRef(path="x"), columns={}, main="accuracy"),),
     strategy="full",
     settings={},
-    protocol=Protocol(
-        name="p",
-        version=1,
-        seeds=2,
-        batch=4,
-        budget=Budget(epochs=1, min_steps=1, max_steps=2),
-        selection=Selection(looks=1),
-    ),
+    protocol=PROTOCOL,
     seed=0,
 )
 COUNTS = {"train": 45, "validation": 5, "test": 25}

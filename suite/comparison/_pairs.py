@@ -13,7 +13,8 @@ from suite.admission import once
 from suite.comparison import Comparison, Comparisons, TaskVerdict, Verdict
 from suite.comparison._contenders import Contender
 from suite.comparison._likeness import shared_cells, shared_protocol
-from suite.index import Entry, main_of
+from suite.headings import main_of
+from suite.index import Entry
 from suite.standing import Standing
 from suite.stats import comparisons, intervals
 from suite.stats.comparisons import Side
