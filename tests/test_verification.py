@@ -512,6 +512,12 @@ def test_a_re_run_must_fall_where_the_stored_seeds_let_expect(
     assert (records(Path(store.url))[0] / "record.json").read_bytes() == before
 
 
+def test_no_interval_reaches_beyond_what_the_metric_can_be(tmp_path: Path, again: Any) -> None:
+    store, again["t", 0] = stored(tmp_path, {"t": [97, 99, 94]}), 98
+    (check,) = verify(store, [whole("o/m", "t", 97, 0).record.key], level="retrain")
+    assert check.ok and ", 1.0000] of 3 stored seeds" in check.detail
+
+
 def test_bits_say_it_all_where_one_seed_is_stored(tmp_path: Path, again: Any) -> None:
     store, again["t", 0] = stored(tmp_path, {"t": [80]}), 80
     (check,) = verify(store, level="retrain")

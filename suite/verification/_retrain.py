@@ -18,7 +18,7 @@ import numpy as np
 from suite import environment, grid
 from suite.environment import Machine
 from suite.index import Entry
-from suite.spec import SEMANTICS, Failure, Record, Result, RunSpec, SuiteError
+from suite.spec import SEMANTICS, Failure, MetricInfo, Record, Result, RunSpec, SuiteError
 from suite.store import Store
 from suite.verification._check import LEVEL, Check
 from suite.verification._places import PINS, Means, Places, UntrueError, as_it_is, other_data
@@ -192,7 +192,7 @@ def _compared(first: Result, again: Result, siblings: _Siblings) -> Check:
     if p is None or interval is None:
         why = f"{told}. {_no_interval(scores)}, so that nothing says how far it may be off"
         return replace(check, ok=False, checked=False, detail=why)
-    low, high = interval
+    low, high = _possible(interval, record.main)
     place = "in" if low <= other.score <= high else "outside"
     told += f": {place} the 95% interval [{low:.4f}, {high:.4f}] of {len(scores)} stored seeds, p = {p:.3f}"
     return replace(check, detail=told, p=p)
@@ -205,6 +205,13 @@ def _expected(scores: Sequence[float], again: float) -> tuple[float | None, tupl
         return None, None
     given = np.array(scores, dtype=np.float64)
     return runs.re_run_p(given, again), runs.predictive_interval(given)
+
+
+def _possible(interval: tuple[float, float], main: MetricInfo) -> tuple[float, float]:
+    """Return the part of an interval that the metric can take."""
+    least, most = main.range
+    low, high = interval
+    return (low if least is None else max(low, least)), (high if most is None else min(high, most))
 
 
 def _no_interval(scores: Sequence[float]) -> str:
