@@ -22,13 +22,17 @@ def bradley_terry(scores: np.ndarray) -> np.ndarray | None:
     games = wins + wins.T
 
     def loss(s: np.ndarray) -> tuple[float, np.ndarray]:
-        gaps = s[:, None] - s[None, :]
-        expected = expit(gaps)
-        at_zero = expit(s)
+        gaps = s[:, None] - s
         value = (wins * np.logaddexp(0, -gaps)).sum() + (np.logaddexp(0, s) - s / 2).sum()
-        return float(value), (games * expected - wins).sum(axis=1) + at_zero - 0.5
+        return float(value), (games * expit(gaps) - wins).sum(axis=1) + expit(s) - 0.5
 
-    found = minimize(loss, np.zeros(len(wins)), jac=True, method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-9})
+    def curvature(s: np.ndarray) -> np.ndarray:
+        chance, at_zero = expit(s[:, None] - s), expit(s)
+        weights = games * chance * (1 - chance)
+        return np.asarray(np.diag(weights.sum(axis=1) + at_zero * (1 - at_zero)) - weights)
+
+    start = np.zeros(len(wins))
+    found = minimize(loss, start, jac=True, hess=curvature, method="trust-ncg", options={"gtol": 1e-7})
     return np.asarray(found.x - found.x.mean())
 
 

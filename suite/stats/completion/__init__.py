@@ -17,9 +17,8 @@ from suite.stats.completion._links import linked
 from suite.stats.completion._models import Filled, Model, additive, on_log_odds, rank2, regression
 
 _MODELS: dict[str, Model] = {"additive": additive, "rank2": rank2, "regression": regression}
-_TRIED = ("additive", "regression")  # rank2 held out no better than regression anywhere, and takes longest
 METHODS = ("auto", *_MODELS)
-_FEWEST_ROWS = 5  # below that only the additive model is tried
+_FEWEST_ROWS = {"additive": 0, "rank2": 10, "regression": 5}  # below that the additive model stands in
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def complete(scores: np.ndarray, method: str = "auto", bounds: np.ndarray | None
     """Return scores [k, n] with each NaN filled, by the method named or the one with the smallest held-out errors.
 
     additive: row + column effects. rank2: two factors. regression: each task on the others that a row has. The
-    latter two need five rows and are taken where they are better by a standard error of that. `bounds` [n, 2]
+    latter two need ten and five rows and are taken where they are better by a standard error of that. `bounds` [n, 2]
     are the lowest and highest scores of the tasks: filled cells and intervals stay inside, and where all are
     finite the models are also tried on log odds. The standard errors are those of the model times
     the factor by which held-out errors were larger; t quantiles make them intervals. The same table in another
@@ -120,8 +119,8 @@ def _fill(table: np.ndarray, method: str, bounds: np.ndarray | None) -> _Found:
 
 def _candidates(k: int, method: str, bounds: np.ndarray | None) -> dict[str, Model]:
     """Return the models to try, the simplest first; those on log odds have names that end in `odds`."""
-    names = _TRIED if method == "auto" else (method,)
-    plain = {name: _MODELS[name] for name in (names if k >= _FEWEST_ROWS else ("additive",))}
+    names = _MODELS if method == "auto" else ("additive", method) if k < _FEWEST_ROWS[method] else (method,)
+    plain = {name: _MODELS[name] for name in names if k >= _FEWEST_ROWS[name]}
     if bounds is None or not np.isfinite(bounds).all():
         return plain
     return plain | {f"{name} odds": on_log_odds(model, bounds) for name, model in plain.items()}

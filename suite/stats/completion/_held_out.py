@@ -36,14 +36,17 @@ def hide(present: np.ndarray, random: np.random.Generator) -> list[np.ndarray]:
     """Return masks [k, n] of cells to hide, each row's being another row's gaps; every row and column stays linked."""
     k = len(present)
     donors = np.flatnonzero(~present.all(axis=1))
-    size = max(1, round(SHARE * k))
+    size = min(max(1, round(SHARE * k)), WANTED)
+    queue = np.concatenate([random.permutation(k) for _ in range(PASSES)])
     masks: list[np.ndarray] = []
-    for _ in range(PASSES):
-        order = random.permutation(k)
-        masks += [_mask(present, order[i : i + size], donors, random) for i in range(0, k, size)]
-        if sum(int(mask.any(axis=1).sum()) for mask in masks) >= WANTED:
+    count = 0
+    for start in range(0, len(queue), size):
+        mask = _mask(present, queue[start : start + size], donors, random)
+        count += int(mask.any(axis=1).sum())
+        masks += [mask] if mask.any() else []
+        if count >= WANTED:
             break
-    return [mask for mask in masks if mask.any()]
+    return masks
 
 
 def _mask(present: np.ndarray, rows: np.ndarray, donors: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -117,14 +117,18 @@ def _deviations(covariance: np.ndarray) -> np.ndarray:
 
 def _expected(table: np.ndarray, means: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each row's expectation [k, n] in its gaps given the rest of it, and the covariance [k, n, n] there."""
-    present, n = ~np.isnan(table), len(means)
+    expected, errors = table.copy(), np.zeros((*table.shape, len(means)))
+    rows = np.isnan(table).any(axis=1)
+    present = ~np.isnan(table[rows])
     gaps = ~present
-    known = np.where(present[:, :, None] & present[:, None, :], covariance, 0) + gaps[:, :, None] * np.eye(n)
+    known = np.where(present[:, :, None] & present[:, None, :], covariance, 0) + gaps[:, :, None] * np.eye(len(means))
     across = np.where(gaps[:, :, None] & present[:, None, :], covariance, 0)
     slopes = np.linalg.solve(known, across.transpose(0, 2, 1)).transpose(0, 2, 1)
-    expected = means + (slopes @ np.where(present, table - means, 0)[:, :, None])[:, :, 0]
+    filled = means + (slopes @ np.where(present, table[rows] - means, 0)[:, :, None])[:, :, 0]
+    expected[rows] = np.where(present, table[rows], filled)
     inside = np.where(gaps[:, :, None] & gaps[:, None, :], covariance, 0)
-    return np.where(present, table, expected), inside - slopes @ across.transpose(0, 2, 1)
+    errors[rows] = inside - slopes @ across.transpose(0, 2, 1)
+    return expected, errors
 
 
 def _towards_one_correlation(correlations: np.ndarray, k: int, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
