@@ -60,7 +60,7 @@ def _reader(build: Callable[[], models.Model], pooling: str = "mean", **identity
 
 
 def _files(cache: Path) -> list[Path]:
-    return sorted(p for p in cache.rglob("*") if p.is_file())
+    return sorted(p for p in (cache / "features").rglob("*") if p.is_file())
 
 
 def test_features_are_computed_once_and_read_the_second_time(build: Counted) -> None:
