@@ -67,6 +67,7 @@ def test_critical_values_are_those_of_demsars_table_5() -> None:
 def test_groups_of_demsars_example() -> None:
     # at 10%: C4.5 differs from both that tune m, and C4.5+cf from none
     assert cliques(mean_ranks(DEMSAR), nemenyi(4, 14, alpha=0.1)) == [(3, 1, 2), (2, 0)]
+    assert cliques([1.0, 2.0], 1.0) == []  # "at least the critical difference" differs
 
 
 @given(grades)

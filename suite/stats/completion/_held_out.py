@@ -17,14 +17,15 @@ WANTED = 100  # hidden rows, some more than once
 SHARE = 0.2  # of the rows, hidden at a time
 PASSES = 4
 FEWEST = 5  # hidden rows from which a choice is made
+PRIOR_ERRORS = 10  # what the model's own word counts for
 
 
 @dataclass(frozen=True)
 class HeldOut:
     """A model's errors on hidden cells: their mean size by row [k], NaN where none was hidden, and two factors.
 
-    `cells` and `totals` are by how much errors of single cells and of rows' totals are larger than the model
-    says, never below 1.
+    `cells` and `totals` are by what factor errors of single cells and of rows' totals are larger than the model
+    says, drawn towards 1 as if ten more were just as large as that.
     """
 
     sizes: np.ndarray
@@ -84,22 +85,19 @@ def _standardised(errors: np.ndarray, variances: np.ndarray) -> np.ndarray:
 
 def _factor(standardised: list[np.ndarray]) -> float:
     values = np.concatenate([np.zeros(0), *standardised])
-    return max(1.0, float(np.sqrt((values**2).mean()))) if len(values) else 1.0
+    return float(np.sqrt((PRIOR_ERRORS + (values**2).sum()) / (PRIOR_ERRORS + len(values))))
 
 
 def choose(found: dict[str, HeldOut]) -> str:
     """Return the name with the smallest held-out errors, or the first unless that is better by a standard error.
 
-    The one-standard-error rule of Breiman et al. 1984, Classification and Regression Trees, section 3.4.3, over rows.
+    The one-standard-error rule of Breiman et al. 1984, Classification and Regression Trees, section 3.4.3, over the
+    square roots of the rows' errors, lest one row that is unlike all others decides.
     """
     first = next(iter(found))
-    best = min(found, key=lambda name: float(np.nanmean(found[name].sizes)) if _any(found[name]) else np.inf)
-    gain = found[first].sizes - found[best].sizes
-    gain = gain[~np.isnan(gain)]
-    if len(gain) < FEWEST or gain.mean() <= gain.std(ddof=1) / len(gain) ** 0.5:
+    roots = {name: np.sqrt(held.sizes[~np.isnan(held.sizes)]) for name, held in found.items()}
+    if len(roots[first]) < FEWEST:
         return first
-    return best
-
-
-def _any(found: HeldOut) -> bool:
-    return not bool(np.isnan(found.sizes).all())
+    best = min(roots, key=lambda name: float(roots[name].mean()))
+    gain = roots[first] - roots[best]
+    return best if gain.mean() > gain.std(ddof=1) / len(gain) ** 0.5 else first
