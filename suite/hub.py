@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,48 @@ def _snapshot(name: str, commit: str) -> Path:
         return Path(snapshot_download(name, revision=commit, allow_patterns=list(PATTERNS)))
     except Exception as error:
         raise explain(error, f"the model '{name}'") from None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is asked of a checkpoint before it is taken: bytes of its weights, and the licence that its card states."""
+
+    bytes: int
+    licence: str | None
+
+
+def facts(ref: CheckpointRef) -> Facts:
+    """Return the facts of a pinned checkpoint, downloading nothing but its card.
+
+    Raises:
+        SuiteError: the Hub does not give them, or the folder is not on this machine.
+    """
+    if ref.revision.startswith("sha256:"):
+        folder = fetch(ref)
+        weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+        return Facts(weights, _licence(folder / "README.md"))
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.hf_api import RepoFile
+
+    try:
+        listed = [one for one in HfApi().list_repo_tree(ref.name, revision=ref.revision) if isinstance(one, RepoFile)]
+        card = any(one.path == "README.md" for one in listed)
+        path = Path(hf_hub_download(ref.name, "README.md", revision=ref.revision)) if card else None
+    except Exception as error:
+        raise explain(error, f"the model '{ref.name}'") from None
+    weights = sum(one.size for one in listed if one.path.endswith(".safetensors"))
+    return Facts(weights, _licence(path) if path else None)
+
+
+def _licence(card: Path) -> str | None:
+    """Return the licence that the front matter of a card names."""
+    from huggingface_hub import ModelCard
+
+    try:
+        found = ModelCard.load(card).data.to_dict().get("license") if card.is_file() else None
+    except Exception:  # a card that nobody can read names none
+        return None
+    return found if isinstance(found, str) else None
 
 
 def dataset_commit(path: str) -> str:
