@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from suite.admission import Filter, read
+from suite.report._cost import COSTS, Cost, front
+from suite.report._plot import Mark, window
+from suite.report._words import LEGEND, amount, lead
 from suite.spec import SuiteError, TaskSpec, unknown
 
 if TYPE_CHECKING:
@@ -19,7 +22,19 @@ if TYPE_CHECKING:
     from suite.report._plot import Plot
     from suite.store import Store
 
-__all__ = ["Report", "render", "write_report"]
+__all__ = [
+    "COSTS",
+    "LEGEND",
+    "Cost",
+    "Mark",
+    "Report",
+    "amount",
+    "front",
+    "lead",
+    "render",
+    "window",
+    "write_report",
+]
 
 
 @dataclass(frozen=True)
