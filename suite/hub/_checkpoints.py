@@ -1,4 +1,4 @@
-"""The door to the Hub, and what a checkpoint's name means: a commit, a folder or a bundled one.
+"""What a checkpoint's name means: a commit of the Hub, a folder or a bundled one.
 
 Nothing of a stranger's checkpoint runs here or later: safetensors only, no remote code.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from suite import resources
+from suite.hub._errors import explain
 from suite.spec import CheckpointRef, Modality, SuiteError, digest_files, unknown
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -260,30 +261,3 @@ def dataset_commit(path: str) -> str:
     except Exception as error:
         raise explain(error, f"the data set '{path}'") from None
     return sha
-
-
-def explain(error: Exception, what: str) -> SuiteError:
-    """Return a Hub client's error as one sentence, without addresses or tokens."""
-    from huggingface_hub import errors
-
-    if isinstance(error, SuiteError):
-        return error
-    if isinstance(error, errors.GatedRepoError):
-        return SuiteError(f"{_capital(what)} is gated: ask for access on its page and log in with: hf auth login")
-    if isinstance(error, errors.RevisionNotFoundError):
-        return SuiteError(f"{_capital(what)}: the Hub knows the repository, but not that revision.")
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return SuiteError(
-            f"The Hub does not know {what}. Check the spelling; if it is private, log in with: hf auth login"
-        )
-    if isinstance(error, errors.HfHubHTTPError):
-        status = getattr(error.response, "status_code", "an error")
-        return SuiteError(f"The Hub answered {status} when asked for {what}; try again later.")
-    return SuiteError(
-        f"The Hub cannot be reached for {what} ({type(error).__name__}). "
-        "Check the network, or use --offline with a cached checkpoint, a folder or bundled/NAME."
-    )
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
