@@ -1,0 +1,207 @@
+"""Records of a store in few large files, as they lie on the Hub, read as if each had its folder.
+
+    <store>/packs/5c1e.../records.parquet       one row a record: columns to look at, record.json and digest.json
+                          predictions.parquet   one row a record: the bytes of its predictions.parquet
+                          index.parquet         its lines of the store's index
+
+A pack is named by what it holds and is never written again: adding records is adding a pack. A thousand records are
+three files in the place of three thousand, and a board is read without opening any of them but the index.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from suite import hub, index
+from suite.spec import SuiteError, digest
+
+FOLDER = "packs"
+RECORDS, PREDICTIONS, INDEX = "records.parquet", "predictions.parquet", "index.parquet"
+_COLUMNS = {"record.json": "record", "digest.json": "digest"}
+_ON_HUB = re.compile(r"datasets/([^/@]+/[^/@]+)(@[^/]+)?(?:/.*)?")
+
+
+def opened(url: str) -> tuple[Any, str]:
+    """Return the file system and root of a store, the entries of its packs among its folders.
+
+    Raises:
+        ValueError: the URL's file system is unknown.
+        ImportError: its driver is not installed.
+    """
+    fs, root = fsspec.core.url_to_fs(url)
+    fs.invalidate_cache()  # kept for the life of a process by some: what was published since is to be seen
+    return Packed(fs, str(root).rstrip("/")), root
+
+
+class Packed:
+    """A file system with the entries of packs among the folders of a store; all else is the file system's own."""
+
+    def __init__(self, fs: Any, root: str) -> None:
+        """Look at nothing yet: packs are found when somebody asks for an entry."""
+        self._fs, self._root = fs, root
+        self._broken: dict[str, str] = {}
+        self._held: dict[str, dict[str, list[Any]]] = {}
+        self._groups: dict[tuple[str, int], dict[str, list[Any]]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._fs, name)
+
+    def glob(self, pattern: str, **options: Any) -> list[str]:
+        """Return the paths that fit, those of packed entries too.
+
+        Raises:
+            SuiteError: the Hub does not know the data set, or cannot be reached.
+        """
+        try:
+            found = [str(path) for path in self._fs.glob(pattern, **options)]
+            if pattern == f"{self._root}/records/??/*-*":
+                loose = set(found)
+                packed = (f"{self._root}/records/{name[:2]}/{name}" for name in self._places)
+                found += [path for path in packed if path not in loose]
+        except FileNotFoundError:
+            found = []
+        except OSError as error:
+            raise self._explained(error) from None
+        if not found:
+            self._check_known()
+        return found
+
+    def exists(self, path: str, **options: Any) -> bool:
+        """Return whether there is such a file, packed or not."""
+        return self._entry_of(path) is not None or bool(self._fs.exists(path, **options))
+
+    def cat_file(self, path: str, **options: Any) -> bytes:
+        """Return a file's bytes, taken out of its pack if it is in one; the index is that of all packs together.
+
+        Raises:
+            OSError: there is no such file, or its pack cannot be read.
+        """
+        if entry := self._entry_of(path):
+            return self._unpacked(*entry)
+        if path == f"{self._root}/{INDEX}" and self._places:
+            return index.write(self._lines().values())
+        content: bytes = self._fs.cat_file(path, **options)
+        return content
+
+    def pipe_file(self, path: str, value: bytes, **options: Any) -> None:
+        """Write a file.
+
+        Raises:
+            PermissionError: it is an index of packs, which have theirs: who only reads leaves no commit.
+        """
+        if path.startswith(f"{self._root}/.index-") and self._places:
+            raise PermissionError(f"{path}: the index of packed records is never written anew.")
+        self._fs.pipe_file(path, value, **options)
+
+    @functools.cached_property
+    def _shards(self) -> dict[str, bytes]:
+        """The index of every pack, by the pack's folder."""
+        try:
+            paths = sorted(self._fs.glob(f"{self._root}/{FOLDER}/*/{INDEX}"))
+            return {str(path).rpartition("/")[0]: self._fs.cat_file(path) for path in paths}
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise self._explained(error) from None
+
+    @functools.cached_property
+    def _places(self) -> dict[str, tuple[str, int]]:
+        """Of every packed name the folder and the row; a pack that cannot be read has one name, which says why."""
+        places: dict[str, tuple[str, int]] = {}
+        for folder, content in self._shards.items():
+            try:
+                names = pq.read_table(io.BytesIO(content), columns=["name"])["name"].to_pylist()
+            except (OSError, ValueError, KeyError) as error:
+                names = [f"{digest(folder.encode())[7:]}-1"]
+                self._broken[names[0]] = f"{folder}/{INDEX} is no index of records: {str(error).splitlines()[0]}"
+            for row, name in enumerate(names):
+                places.setdefault(name, (folder, row))
+        return places
+
+    def _lines(self) -> dict[str, index.Line]:
+        lines: dict[str, index.Line] = {}
+        for folder, content in reversed(self._shards.items()):  # of two packs with one name the first counts
+            known = index.read(content)
+            lines |= {name: line for name, line in known.items() if self._places.get(name, ("",))[0] == folder}
+        try:
+            return lines | index.read(self._fs.cat_file(f"{self._root}/{INDEX}"))
+        except OSError:
+            return lines
+
+    def _entry_of(self, path: str) -> tuple[str, str] | None:
+        """Return the name and the file of a path in a packed entry, None of any other."""
+        folder, _, file = path.rpartition("/")
+        name = folder.rpartition("/")[2]
+        if file in (*_COLUMNS, PREDICTIONS) and path == f"{self._root}/records/{name[:2]}/{name}/{file}":
+            return (name, file) if name in self._places else None
+        return None
+
+    def _unpacked(self, name: str, file: str) -> bytes:
+        if reason := self._broken.get(name):
+            raise OSError(reason)
+        folder, row = self._places[name]
+        try:
+            if file == PREDICTIONS:
+                names, tables = self._tables(folder, row)
+                return tables[names.index(name)]
+            held = self._records(folder)
+            text: str = held[_COLUMNS[file]][held["name"].index(name)]
+        except (pa.ArrowException, KeyError, ValueError, IndexError) as error:
+            raise OSError(f"{folder} does not hold it as its index says ({str(error).splitlines()[0]})") from None
+        return text.encode()
+
+    def _records(self, folder: str) -> dict[str, list[Any]]:
+        if folder not in self._held:
+            self._held.clear()  # one at a time: records are asked for in their order
+            content = io.BytesIO(self._fs.cat_file(f"{folder}/{RECORDS}"))
+            self._held[folder] = pq.read_table(content, columns=["name", *_COLUMNS.values()]).to_pydict()
+        return self._held[folder]
+
+    def _tables(self, folder: str, row: int) -> tuple[list[str], list[bytes]]:
+        """Return names and tables of the row group that holds a row; no other part of the file is fetched."""
+        with self._fs.open(f"{folder}/{PREDICTIONS}", "rb") as stream:
+            pack = pq.ParquetFile(stream)
+            group, after = 0, pack.metadata.row_group(0).num_rows
+            while after <= row:
+                group += 1
+                after += pack.metadata.row_group(group).num_rows
+            return self._group(folder, group, pack)
+
+    def _group(self, folder: str, group: int, pack: Any) -> tuple[list[str], list[bytes]]:
+        if (folder, group) not in self._groups:
+            self._groups.clear()  # one at a time: rows are asked for in their order
+            self._groups[folder, group] = pack.read_row_group(group, columns=["name", "predictions"]).to_pydict()
+        held = self._groups[folder, group]
+        return held["name"], held["predictions"]
+
+    def _check_known(self) -> None:
+        """Refuse a data set that the Hub does not know, where an empty store would be shown."""
+        on_hub = self._on_hub()
+        if on_hub and hub.look(on_hub, "dataset").commit is None:
+            raise SuiteError(
+                f"The Hub does not know the data set '{on_hub}'. Check the spelling; if it is private, log in with: "
+                "hf auth login"
+            )
+
+    def _explained(self, error: OSError) -> SuiteError:
+        on_hub = self._on_hub()
+        if on_hub:
+            return hub.explain(error, f"the data set '{on_hub}'")
+        return SuiteError(f"The store '{self._root}' cannot be read: {error.strerror or error}.")
+
+    def _on_hub(self) -> str | None:
+        """Return the name of the data set of the Hub that this is, if it is one."""
+        protocol = self._fs.protocol
+        found = (
+            _ON_HUB.fullmatch(self._root) if "hf" in ((protocol,) if isinstance(protocol, str) else protocol) else None
+        )
+        return found[1] if found else None
