@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
 
+from suite import strategies
 from suite.cards import Card, _tables
 from suite.cards._checkpoint import Checkpoint
 from suite.cards._front_matter import INDEX
@@ -21,6 +23,18 @@ from suite.leaderboard import Cell
 from suite.tables import spread
 
 TEMPLATE = "model_card.md.jinja"
+LIMITS = (
+    "They are scores of the checkpoint *after* it was adapted as described, and say nothing of what it does as it is.",
+    "Another recipe, a longer training or a search for settings may give other scores, and other checkpoints may gain "
+    "more by it than this one: only numbers under the same protocol stand beside each other.",
+    "An interval allows for other test rows like these and, where there are several seeds, for other seeds. It does not "
+    "allow for wrong labels, for texts or pictures of another source, or for another choice of tasks.",
+    "Nothing here was measured on generation, on languages and subjects that the tasks do not have, on bias, on safety, "
+    "or on speed in use.",
+    "Test rows were looked for among the rows that the runs trained on. Whether the checkpoint met them when it was "
+    "pre-trained is not known.",
+)
+"""What numbers like these do not say, whatever they are."""
 
 
 def made(checkpoint: Checkpoint, url: str) -> Card:
@@ -74,6 +88,7 @@ def view(checkpoint: Checkpoint) -> dict[str, Any]:
         "costs": _tables.costs(found),
         "twin_commands": _twin_commands(found),
         "protocols": [(titles, words.protocol(given, cut)) for titles, given, cut in pins.protocols(found)],
+        "ways": described(line.row.strategy for section in found for line in adapted(section)),
         "several": len(found) > 1,
         "tasks": pins.tasks(found),
         "strategies": pins.strategies(found),
@@ -105,7 +120,7 @@ def lead(section: Section) -> Markup:
     lines = adapted(section)
     ways = list(dict.fromkeys(way_of(line) for line in lines))
     amount = said(
-        "{tasks}, adapted to in {ways} ({named}), with {seeds} a cell.",
+        "It was adapted to {tasks} in {ways} ({named}), with {seeds} a cell.",
         tasks=counted(len(section.columns), "task"),
         ways=counted(len(ways), "way"),
         named=joined(ways),
@@ -139,6 +154,12 @@ def _first(section: Section) -> Markup:
     return said("{way} comes first with {of}, but cannot be told from {named}.", way=way_of(best), of=of, named=named)
 
 
+def described(ways: Iterable[str]) -> list[tuple[Markup, str]]:
+    """Return strategies with what each does, in the first line that it says of itself."""
+    known = [way for way in dict.fromkeys(ways) if way in strategies.names()]
+    return [(code(way), (inspect.getdoc(type(strategies.get(way))) or "").partition("\n")[0]) for way in known]
+
+
 def dates(found: Sequence[Section]) -> str:
     """Return when the runs were made: a day, or the first and the last."""
     days = sorted({entry.head.created[:10] for section in found for entry in section.entries})
@@ -159,35 +180,10 @@ def _twin_commands(found: Sequence[Section]) -> list[str]:
 
 def limits(checkpoint: Checkpoint) -> list[Markup]:
     """Say in plain words what the numbers do not say."""
-    found = checkpoint.sections
-    return [
-        Markup(
-            "They are scores of the checkpoint *after* it was adapted as described, and say nothing of what it does as "
-            "it is."
-        ),
-        Markup(
-            "Another recipe, a longer training or a search for settings may give other scores, and other checkpoints "
-            "may gain more by it than this one: only numbers under the same protocol stand beside each other."
-        ),
-        Markup(
-            "An interval allows for other test rows like these and, where there are several seeds, for other seeds. It "
-            "does not allow for wrong labels, for texts or pictures of another source, or for another choice of tasks."
-        ),
-        Markup(
-            "Nothing here was measured on generation, on languages and subjects that the tasks do not have, on bias, "
-            "on safety, or on speed in use."
-        ),
-        Markup(
-            "Test rows were looked for among the rows that the runs trained on, not in what the checkpoint was "
-            "pre-trained on: nobody outside knows whether it has seen them there."
-        ),
-        *(
-            said("{title}: {caution}", title=s.title, caution=one)
-            for s in found
-            for one in words.cautions(of_its_own(s))
-        ),
-        *_unnamed(checkpoint),
-    ]
+    found, several = checkpoint.sections, len(checkpoint.sections) > 1
+    cautions = [(section.title, one) for section in found for one in words.cautions(of_its_own(section))]
+    own = [said("{title}: {one}" if several else "{one}", title=title, one=one) for title, one in cautions]
+    return [*map(Markup, LIMITS), *own, *_unnamed(checkpoint)]
 
 
 def _unnamed(checkpoint: Checkpoint) -> list[Markup]:

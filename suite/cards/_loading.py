@@ -113,6 +113,8 @@ def _timm(about: About, where: str, on_hub: bool) -> list[str]:
 def _ours(about: About, where: str, on_hub: bool, example: str) -> Loading:
     folder = f"snapshot_download({_text(where)})" if on_hub else _text(where)
     base = f", bases=[{_text(about.base.name)}]" if about.base.revision.startswith("sha256:") else ""
+    if about.base.name.startswith("bundled/"):
+        base = ""
     imports = ["from huggingface_hub import snapshot_download"] if on_hub else []
     return Loading(
         (*imports, "from suite import prediction", "", f"model = prediction.open_folder({folder}{base})"),

@@ -43,7 +43,7 @@ def shown(value: object) -> Markup:
     return value if isinstance(value, Markup) else text(value)
 
 
-def said(sentence: str, **values: object) -> Markup:
+def said(sentence: str, /, **values: object) -> Markup:
     """Return a sentence of our own with values in its braces, each escaped."""
     return Markup(sentence.format(**{name: shown(value) for name, value in values.items()}))
 

@@ -1,4 +1,4 @@
-"""What somebody asks -> rows as a kind reads them. What is too large, broken or of another sort is told in a sentence."""
+"""What somebody asks -> rows as a kind reads them. What is too large, broken or of another sort is told."""
 
 from __future__ import annotations
 
