@@ -27,10 +27,10 @@ LIMITS = (
     "They are scores of the checkpoint *after* it was adapted as described, and say nothing of what it does as it is.",
     "Another recipe, a longer training or a search for settings may give other scores, and other checkpoints may gain "
     "more by it than this one: only numbers under the same protocol stand beside each other.",
-    "An interval allows for other test rows like these and, where there are several seeds, for other seeds. It does not "
-    "allow for wrong labels, for texts or pictures of another source, or for another choice of tasks.",
-    "Nothing here was measured on generation, on languages and subjects that the tasks do not have, on bias, on safety, "
-    "or on speed in use.",
+    "An interval allows for other test rows like these and, where there are several seeds, for other seeds. It allows "
+    "neither for wrong labels, nor for texts or pictures of another source, nor for another choice of tasks.",
+    "Nothing here was measured on generation, on languages and subjects that the tasks do not have, on bias, on "
+    "safety, or on speed in use.",
     "Test rows were looked for among the rows that the runs trained on. Whether the checkpoint met them when it was "
     "pre-trained is not known.",
 )
