@@ -10,8 +10,10 @@ three files in the place of three thousand, and a board is read without opening 
 
 from __future__ import annotations
 
+import bisect
 import functools
 import io
+import itertools
 import re
 from typing import Any
 
@@ -24,6 +26,9 @@ from suite.spec import SuiteError, digest
 
 FOLDER = "packs"
 RECORDS, PREDICTIONS, INDEX = "records.parquet", "predictions.parquet", "index.parquet"
+MOST_KEPT = 128_000_000
+"""Bytes of tables of predictions that are kept at hand: they are fetched many at a time."""
+
 _COLUMNS = {"record.json": "record", "digest.json": "digest"}
 _ON_HUB = re.compile(r"datasets/([^/@]+/[^/@]+)(@[^/]+)?(?:/.*)?")
 
@@ -48,7 +53,8 @@ class Packed:
         self._fs, self._root = fs, root
         self._broken: dict[str, str] = {}
         self._held: dict[str, dict[str, list[Any]]] = {}
-        self._groups: dict[tuple[str, int], dict[str, list[Any]]] = {}
+        self._bounds: dict[str, list[int]] = {}
+        self._groups: dict[tuple[str, int], pa.Table] = {}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -96,11 +102,24 @@ class Packed:
         """Write a file.
 
         Raises:
-            PermissionError: it is an index of packs, which have theirs: who only reads leaves no commit.
+            PermissionError: it is an index where none is written.
         """
-        if path.startswith(f"{self._root}/.index-") and self._places:
-            raise PermissionError(f"{path}: the index of packed records is never written anew.")
+        self._check_no_index(path)
         self._fs.pipe_file(path, value, **options)
+
+    def rm_file(self, path: str) -> None:
+        """Take a file away.
+
+        Raises:
+            PermissionError: it is an index where none is written.
+        """
+        self._check_no_index(path)
+        self._fs.rm_file(path)
+
+    def _check_no_index(self, path: str) -> None:
+        """Refuse to write an index of packs, which have theirs, and one on the Hub: who reads leaves no commit."""
+        if path.startswith(f"{self._root}/.index-") and (self._on_hub() or self._places):
+            raise PermissionError(f"{path}: no index is written here.")
 
     @functools.cached_property
     def _shards(self) -> dict[str, bytes]:
@@ -151,8 +170,7 @@ class Packed:
         folder, row = self._places[name]
         try:
             if file == PREDICTIONS:
-                names, tables = self._tables(folder, row)
-                return tables[names.index(name)]
+                return self._table(folder, row, name)
             held = self._records(folder)
             text: str = held[_COLUMNS[file]][held["name"].index(name)]
         except (pa.ArrowException, KeyError, ValueError, IndexError) as error:
@@ -166,22 +184,23 @@ class Packed:
             self._held[folder] = pq.read_table(content, columns=["name", *_COLUMNS.values()]).to_pydict()
         return self._held[folder]
 
-    def _tables(self, folder: str, row: int) -> tuple[list[str], list[bytes]]:
-        """Return names and tables of the row group that holds a row; no other part of the file is fetched."""
-        with self._fs.open(f"{folder}/{PREDICTIONS}", "rb") as stream:
-            pack = pq.ParquetFile(stream)
-            group, after = 0, pack.metadata.row_group(0).num_rows
-            while after <= row:
-                group += 1
-                after += pack.metadata.row_group(group).num_rows
-            return self._group(folder, group, pack)
-
-    def _group(self, folder: str, group: int, pack: Any) -> tuple[list[str], list[bytes]]:
+    def _table(self, folder: str, row: int, name: str) -> bytes:
+        """Return the predictions of a row; of the file no more is fetched than the row group that holds it."""
+        if folder not in self._bounds:
+            with self._fs.open(f"{folder}/{PREDICTIONS}", "rb") as stream:
+                about = pq.read_metadata(stream)
+            sizes = (about.row_group(group).num_rows for group in range(about.num_row_groups))
+            self._bounds[folder] = list(itertools.accumulate(sizes))
+        group = bisect.bisect_right(self._bounds[folder], row)
         if (folder, group) not in self._groups:
-            self._groups.clear()  # one at a time: rows are asked for in their order
-            self._groups[folder, group] = pack.read_row_group(group, columns=["name", "predictions"]).to_pydict()
+            with self._fs.open(f"{folder}/{PREDICTIONS}", "rb") as stream:
+                read = pq.ParquetFile(stream).read_row_group(group, columns=["name", "predictions"])
+            while self._groups and sum(kept.nbytes for kept in self._groups.values()) + read.nbytes > MOST_KEPT:
+                self._groups.pop(next(iter(self._groups)))
+            self._groups[folder, group] = read
         held = self._groups[folder, group]
-        return held["name"], held["predictions"]
+        content: bytes = held["predictions"][held["name"].to_pylist().index(name)].as_py()
+        return content
 
     def _check_known(self) -> None:
         """Refuse a data set that the Hub does not know, where an empty store would be shown."""

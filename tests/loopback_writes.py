@@ -155,15 +155,15 @@ def _commit(hub: LoopbackHub, request: Request, match: re.Match[str]) -> Answer:
     if isinstance(files, Answer):
         return files
     answer: dict[str, Any] = {"success": True}
+    page = f"{hub.url}/{'' if repository.kind == 'models' else f'{repository.kind}/'}{repository.name}"
     if request_wanted:
         number = len(repository.discussions) + 1
         repository.discussions.append(Discussion(number, header["summary"], user.name))
         revision = f"refs/pr/{number}"
-        kind = "" if repository.kind == "models" else f"{repository.kind}/"
-        answer["pullRequestUrl"] = f"{hub.url}/{kind}{repository.name}/discussions/{number}"
+        answer["pullRequestUrl"] = f"{page}/discussions/{number}"
     sha = repository.commit(files, revision)
     repository.messages[sha] = header["summary"]
-    return as_json(answer | {"commitOid": sha, "commitUrl": f"{hub.url}/{repository.name}/commit/{sha}"})
+    return as_json(answer | {"commitOid": sha, "commitUrl": f"{page}/commit/{sha}"})
 
 
 def _applied(hub: LoopbackHub, files: Files, operations: list[dict[str, Any]]) -> Files | Answer:

@@ -82,7 +82,7 @@ def _show(made: Pushed) -> None:
     if made.commit is not None:
         return
     for change in made.changes:
-        if change.diff and change.before is not None:
+        if change.diff:
             typer.echo(change.diff)
         elif change.size is None:
             typer.echo(f"- {change.path}")

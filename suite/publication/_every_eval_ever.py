@@ -192,10 +192,12 @@ def _uncertainty(record: Record, values: np.ndarray | None) -> Uncertainty | Non
     """Return the 95% interval over test examples, None where the examples cannot tell."""
     if values is None or len(values) < 2:
         return None
-    _, found = intervals.mean_interval(values)
+    estimate = intervals.two_way(values[None])
+    found = estimate.interval()
     if found is None or not found[0] <= record.score <= found[1]:
         return None
-    method = "t over test examples (Wilson where all are alike); one run, so that another seed is not in it"
+    kind = "Clopper-Pearson" if estimate.counted else "t"
+    method = f"{kind} over test examples; one run, so that another seed is not in it"
     lower, upper = map(float, found)
     interval = Interval(lower=lower, upper=upper, confidence_level=0.95, method=method)
     return Uncertainty(confidence_interval=interval, num_samples=len(values))

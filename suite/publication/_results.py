@@ -34,9 +34,13 @@ class Published:
 
     def sentence(self) -> str:
         """Return it in words."""
-        verb = "are new" if self.pushed.commit else "would be new"
-        known = f"; {self.known:,} {'is' if self.known == 1 else 'are'} there already" if self.known else ""
-        return f"{len(self.new):,} record{'s' * (len(self.new) != 1)} {verb}{known}. {self.pushed.sentence()}"
+        if not self.new:
+            return self.pushed.sentence()
+        verb = "are" if self.pushed.commit else "would be"
+        known = f", {self.known:,} {'is' if self.known == 1 else 'are'} there already" if self.known else ""
+        records = "record" if len(self.new) == 1 else "records"
+        verb = "is" if verb == "are" and len(self.new) == 1 else verb
+        return f"{len(self.new):,} {records} {verb} new{known}. {self.pushed.sentence()}"
 
 
 class _Composer:
