@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from suite import resources
+from suite.hub import _heads
 from suite.hub._errors import explain
 from suite.spec import CheckpointRef, Modality, SuiteError, digest_files, unknown
 
@@ -140,7 +141,7 @@ def _on_hub(word: str, offline: bool) -> CheckpointRef:
     if offline or os.environ.get("HF_HUB_OFFLINE") in ("1", "ON", "YES", "TRUE"):
         return _in_cache(name, revision or "main")
     try:
-        info = HfApi().model_info(name, revision=revision or None)
+        info = HfApi().model_info(name, revision=revision or None, timeout=_heads.PATIENCE)
         assert info.sha
         files = [s.rfilename for s in info.siblings or []]
         config = _json(_config(name, revision or "main", info.sha)) if "config.json" in files else None
@@ -256,7 +257,7 @@ def dataset_commit(path: str) -> str:
     from huggingface_hub import HfApi
 
     try:
-        sha = HfApi().dataset_info(path).sha
+        sha = HfApi().dataset_info(path, timeout=_heads.PATIENCE).sha
         assert sha
     except Exception as error:
         raise explain(error, f"the data set '{path}'") from None

@@ -20,6 +20,9 @@ Content = bytes | Path
 """A file's bytes, or where they lie on this machine."""
 
 WORDS: dict[Kind, str] = {"model": "model", "dataset": "data set", "space": "Space"}
+PATIENCE = 60.0
+"""Seconds after which the Hub is said not to answer; its client would wait for ever."""
+
 _AT_ONCE = 500
 """Paths that the Hub is asked about in one request; it takes 1,000 at most."""
 
@@ -133,7 +136,7 @@ def look(repo: str, kind: Kind = "model", branch: str = "main") -> Head:
     head = Head(repo, kind, None, branch)
     try:
         with quiet():
-            info = HfApi().repo_info(repo, repo_type=kind, revision=branch)
+            info = HfApi().repo_info(repo, repo_type=kind, revision=branch, timeout=PATIENCE)
     except GatedRepoError as error:
         raise explain(error, head.label) from None
     except RepositoryNotFoundError:
