@@ -29,6 +29,9 @@ RECORDS, PREDICTIONS, INDEX = "records.parquet", "predictions.parquet", "index.p
 MOST_KEPT = 128_000_000
 """Bytes of tables of predictions that are kept at hand: they are fetched many at a time."""
 
+_NAMES = pa.schema([pa.field("name", pa.string(), nullable=False)])
+_TEXTS = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("name", "record", "digest")])
+_TABLES = pa.schema([*_NAMES, pa.field("predictions", pa.binary(), nullable=False)])
 _COLUMNS = {"record.json": "record", "digest.json": "digest"}
 _ON_HUB = re.compile(r"datasets/([^/@]+/[^/@]+)(@[^/]+)?(?:/.*)?")
 
@@ -43,6 +46,23 @@ def opened(url: str) -> tuple[Any, str]:
     fs, root = fsspec.core.url_to_fs(url)
     fs.invalidate_cache()  # kept for the life of a process by some: what was published since is to be seen
     return Packed(fs, str(root).rstrip("/")), root
+
+
+def names_of(content: bytes) -> list[str]:
+    """Return the names of the records of a pack, by the bytes of its index.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        names: list[str] = pq.read_table(io.BytesIO(content), columns=["name"]).cast(_NAMES)["name"].to_pylist()
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise ValueError(_first_line(error)) from None
+    return names
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 class Packed:
@@ -138,10 +158,10 @@ class Packed:
         places: dict[str, tuple[str, int]] = {}
         for folder, content in self._shards.items():
             try:
-                names = pq.read_table(io.BytesIO(content), columns=["name"])["name"].to_pylist()
-            except (OSError, ValueError, KeyError) as error:
+                names = names_of(content)
+            except ValueError as error:
                 names = [f"{digest(folder.encode())[7:]}-1"]
-                self._broken[names[0]] = f"{folder}/{INDEX} is no index of records: {str(error).splitlines()[0]}"
+                self._broken[names[0]] = f"{folder}/{INDEX} is no index of records: {error}"
             for row, name in enumerate(names):
                 places.setdefault(name, (folder, row))
         return places
@@ -172,16 +192,16 @@ class Packed:
             if file == PREDICTIONS:
                 return self._table(folder, row, name)
             held = self._records(folder)
-            text: str = held[_COLUMNS[file]][held["name"].index(name)]
+            return str(held[_COLUMNS[file]][held["name"].index(name)]).encode()
         except (pa.ArrowException, KeyError, ValueError, IndexError) as error:
-            raise OSError(f"{folder} does not hold it as its index says ({str(error).splitlines()[0]})") from None
-        return text.encode()
+            raise OSError(f"{folder} does not hold it as its index says ({_first_line(error)})") from None
 
     def _records(self, folder: str) -> dict[str, list[Any]]:
         if folder not in self._held:
             self._held.clear()  # one at a time: records are asked for in their order
             content = io.BytesIO(self._fs.cat_file(f"{folder}/{RECORDS}"))
-            self._held[folder] = pq.read_table(content, columns=["name", *_COLUMNS.values()]).to_pydict()
+            read = pq.read_table(content, columns=_TEXTS.names)
+            self._held[folder] = read.cast(_TEXTS).to_pydict()
         return self._held[folder]
 
     def _table(self, folder: str, row: int, name: str) -> bytes:
@@ -194,7 +214,7 @@ class Packed:
         group = bisect.bisect_right(self._bounds[folder], row)
         if (folder, group) not in self._groups:
             with self._fs.open(f"{folder}/{PREDICTIONS}", "rb") as stream:
-                read = pq.ParquetFile(stream).read_row_group(group, columns=["name", "predictions"])
+                read = pq.ParquetFile(stream).read_row_group(group, columns=_TABLES.names).cast(_TABLES)
             while self._groups and sum(kept.nbytes for kept in self._groups.values()) + read.nbytes > MOST_KEPT:
                 self._groups.pop(next(iter(self._groups)))
             self._groups[folder, group] = read

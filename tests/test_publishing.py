@@ -113,6 +113,8 @@ def test_a_copy_on_this_machine_is_a_store_too(hub: LoopbackHub, session: Sessio
     for path, content in published(hub, "org/copied").files.items():
         (tmp_path / "copy" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "copy" / path).write_bytes(content)
+    (pack,) = (tmp_path / "copy" / "packs").iterdir()
+    shutil.copytree(pack, pack.with_name("twice"))  # as two who proposed the same
     filled(tmp_path / "copy", grid({"org/c": 0.7}, ["one"], n=40))  # and takes more
     filled(store, grid({"org/c": 0.7}, ["one"], n=40))
     here, there = (session.suite("leaderboard", "--store", place) for place in (store, tmp_path / "copy"))
@@ -320,6 +322,30 @@ def test_a_pack_that_is_none_is_named_and_the_others_are_shown(hub: LoopbackHub,
     assert more.mistakes == [
         "packs/odd/index.parquet of the data set 'org/odd' is no index of records; nothing was published."
     ]
+
+
+def test_a_pack_that_does_not_hold_what_its_index_says_is_found_out(
+    hub: LoopbackHub, session: Session, store: Path
+) -> None:
+    session.suite("publish-results", "--to", "org/lies", "--store", store)
+    repository = published(hub, "org/lies")
+    (path,) = [path for path in repository.files if path.endswith("/records.parquet")]
+    table = pq.read_table(io.BytesIO(repository.files[path]))
+    texts = [[text.replace('"accuracy":0', '"accuracy":1') for text in table["record"].to_pylist()]]
+    names = table.column_names
+    spoilt = {
+        "does not hold it as its index says (Casting": table.set_column(names.index("digest"), "digest", [[None] * 12]),
+        "the bytes of record.json are not those": table.set_column(names.index("record"), "record", texts),
+        "does not hold it as its index says ('": table.slice(0, 0),
+        "does not hold it as its index says (No match": table.drop_columns(["record"]),
+    }
+    for reason, spoil in spoilt.items():
+        changed = io.BytesIO()
+        pq.write_table(spoil, changed)
+        repository.commit(repository.files | {path: changed.getvalue()})
+        told = session.suite("verify", "--all", "--store", "hf://datasets/org/lies")
+        assert told.code == 1
+        assert told.out.count(reason) == 12
 
 
 def test_what_cannot_be_published_is_one_sentence(

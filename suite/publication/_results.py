@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pyarrow.parquet as pq
 
 from suite import cards, hub, packs
 from suite.publication import _every_eval_ever, _pack, _pages
@@ -116,7 +113,7 @@ def _names_in(head: hub.Head) -> set[str]:
             names.add(loose[1])
         elif _INDEX.fullmatch(path) and (content := head.read(path)):
             try:
-                names |= set(pq.read_table(io.BytesIO(content), columns=["name"])["name"].to_pylist())
-            except (OSError, ValueError, KeyError):
+                names |= set(packs.names_of(content))
+            except ValueError:
                 raise SuiteError(f"{path} of {head.label} is no index of records; nothing was published.") from None
     return names
