@@ -272,8 +272,9 @@ def test_a_private_data_set_is_made_private(hub: LoopbackHub, session: Session, 
 
 @pytest.mark.slow
 def test_a_thousand_records_are_one_commit_of_no_more_than_their_size(
-    hub: LoopbackHub, session: Session, tmp_path: Path
+    hub: LoopbackHub, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
     models = {f"org/m{i}": 0.5 + i / 25 for i in range(10)}
     results = grid(models, [f"t{i}" for i in range(9)], seeds=10, n=100)
     noise = np.random.default_rng(0)
@@ -287,8 +288,14 @@ def test_a_thousand_records_are_one_commit_of_no_more_than_their_size(
     repository = published(hub, "org/large")
     assert len(repository.commits) == 2  # the one that made it, and this one
     assert hub.sent() - before < 1.1 * size_of(store)
-    away = session.suite("leaderboard", "--store", "hf://datasets/org/large", "--format", "json")
-    assert len(json.loads(away.out)) == 10
+    count = """
+from suite import store
+found = store.Store("hf://datasets/org/large").contents()
+result = [len(found.entries), len({entry.head.name for entry in found.entries}), found.faults]
+"""
+    before_reading = len(hub.requests)
+    assert session.run(count) == [1000, 1000, {}]
+    assert len(hub.requests) - before_reading < 10
 
 
 # -- what cannot be published ------------------------------------------------------------------------------------------
@@ -604,6 +611,13 @@ def test_from_a_name_on_the_hub_to_a_card_that_is_read_back(
             words = ["publish", key[:12], "--to", f"ann/films-{strategy}", "--store", store, "--license", "mit"]
             assert "in one commit" in session.suite(*words).out
             assert "Nothing to change" in session.suite(*words).out
+        named = ["publish", "org/tiny", "--weights", keys["full"][:9], "--store", store, "--license", "mit"]
+        assert "Nothing to change" in session.suite(*named, "--to", "ann/films-full").out
+        bare = session.suite("publish", keys["lora"], "--weights", "none", "--to", "ann/bare", "--store", store)
+        assert bare.code == 0, bare.err
+        assert not [path for path in hub.repositories["models", "ann/bare"].files if path.endswith(".safetensors")]
+        other = session.suite("publish", "org/else", "--weights", keys["full"], "--to", "ann/x", "--store", store)
+        assert "were made of 'org/tiny', not of 'org/else'." in other.mistakes[0]
         for repo, sentence in (
             ("org/tiny", "the weights would take the place of its own"),
             ("org/tiny2", "other weights"),
