@@ -26,13 +26,13 @@ from suite.spec import SuiteError, digest
 
 FOLDER = "packs"
 RECORDS, PREDICTIONS, INDEX = "records.parquet", "predictions.parquet", "index.parquet"
-MOST_KEPT = 128_000_000
-"""Bytes of tables of predictions that are kept at hand: they are fetched many at a time."""
+MOST_KEPT = 256_000_000
+"""Bytes of records and predictions that are kept at hand: they are fetched many at a time."""
 
 _NAMES = pa.schema([pa.field("name", pa.string(), nullable=False)])
 _TEXTS = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("name", "record", "digest")])
 _TABLES = pa.schema([*_NAMES, pa.field("predictions", pa.binary(), nullable=False)])
-_COLUMNS = {"record.json": "record", "digest.json": "digest"}
+_COLUMNS = {"record.json": "record", "digest.json": "digest", PREDICTIONS: "predictions"}
 _ON_HUB = re.compile(r"datasets/([^/@]+/[^/@]+)(@[^/]+)?(?:/.*)?")
 
 
@@ -72,9 +72,8 @@ class Packed:
         """Look at nothing yet: packs are found when somebody asks for an entry."""
         self._fs, self._root = fs, root
         self._broken: dict[str, str] = {}
-        self._held: dict[str, dict[str, list[Any]]] = {}
         self._bounds: dict[str, list[int]] = {}
-        self._groups: dict[tuple[str, int], pa.Table] = {}
+        self._kept: dict[tuple[str, int], pa.Table] = {}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -89,14 +88,14 @@ class Packed:
         """
         try:
             found = [str(path) for path in self._fs.glob(pattern, **options)]
-            if pattern == f"{self._root}/records/??/*-*":
-                loose = set(found)
-                packed = (f"{self._root}/records/{name[:2]}/{name}" for name in self._places)
-                found += [path for path in packed if path not in loose]
         except FileNotFoundError:
             found = []
         except OSError as error:
             raise self._explained(error) from None
+        if pattern == f"{self._root}/records/??/*-*":
+            loose = set(found)
+            packed = (f"{self._root}/records/{name[:2]}/{name}" for name in self._places)
+            found += [path for path in packed if path not in loose]
         if not found:
             self._check_known()
         return found
@@ -180,7 +179,7 @@ class Packed:
         """Return the name and the file of a path in a packed entry, None of any other."""
         folder, _, file = path.rpartition("/")
         name = folder.rpartition("/")[2]
-        if file in (*_COLUMNS, PREDICTIONS) and path == f"{self._root}/records/{name[:2]}/{name}/{file}":
+        if file in _COLUMNS and path == f"{self._root}/records/{name[:2]}/{name}/{file}":
             return (name, file) if name in self._places else None
         return None
 
@@ -190,37 +189,43 @@ class Packed:
         folder, row = self._places[name]
         try:
             if file == PREDICTIONS:
-                return self._table(folder, row, name)
-            held = self._records(folder)
-            return str(held[_COLUMNS[file]][held["name"].index(name)]).encode()
+                held, row = self._group(folder, row)
+            else:
+                held = self._records(folder)
+            if held["name"][row].as_py() != name:
+                raise ValueError(f"row {row} is another record's")
+            content = held[_COLUMNS[file]][row].as_py()
         except (pa.ArrowException, KeyError, ValueError, IndexError) as error:
             raise OSError(f"{folder} does not hold it as its index says ({_first_line(error)})") from None
+        return content if isinstance(content, bytes) else str(content).encode()
 
-    def _records(self, folder: str) -> dict[str, list[Any]]:
-        if folder not in self._held:
-            self._held.clear()  # one at a time: records are asked for in their order
+    def _records(self, folder: str) -> pa.Table:
+        """Return the texts of all records of a pack."""
+        if (folder, -1) not in self._kept:
             content = io.BytesIO(self._fs.cat_file(f"{folder}/{RECORDS}"))
-            read = pq.read_table(content, columns=_TEXTS.names)
-            self._held[folder] = read.cast(_TEXTS).to_pydict()
-        return self._held[folder]
+            self._keep((folder, -1), pq.read_table(content, columns=_TEXTS.names).cast(_TEXTS))
+        return self._kept[folder, -1]
 
-    def _table(self, folder: str, row: int, name: str) -> bytes:
-        """Return the predictions of a row; of the file no more is fetched than the row group that holds it."""
+    def _group(self, folder: str, row: int) -> tuple[pa.Table, int]:
+        """Return the row group of predictions that holds a row of the pack, and the row's place in it."""
+        path = f"{folder}/{PREDICTIONS}"
         if folder not in self._bounds:
-            with self._fs.open(f"{folder}/{PREDICTIONS}", "rb") as stream:
+            with self._fs.open(path, "rb") as stream:
                 about = pq.read_metadata(stream)
             sizes = (about.row_group(group).num_rows for group in range(about.num_row_groups))
-            self._bounds[folder] = list(itertools.accumulate(sizes))
-        group = bisect.bisect_right(self._bounds[folder], row)
-        if (folder, group) not in self._groups:
-            with self._fs.open(f"{folder}/{PREDICTIONS}", "rb") as stream:
-                read = pq.ParquetFile(stream).read_row_group(group, columns=_TABLES.names).cast(_TABLES)
-            while self._groups and sum(kept.nbytes for kept in self._groups.values()) + read.nbytes > MOST_KEPT:
-                self._groups.pop(next(iter(self._groups)))
-            self._groups[folder, group] = read
-        held = self._groups[folder, group]
-        content: bytes = held["predictions"][held["name"].to_pylist().index(name)].as_py()
-        return content
+            self._bounds[folder] = [0, *itertools.accumulate(sizes)]
+        group = bisect.bisect_right(self._bounds[folder], row) - 1
+        if (folder, group) not in self._kept:
+            with self._fs.open(path, "rb") as stream:  # no more is fetched than this group
+                read = pq.ParquetFile(stream).read_row_group(group, columns=_TABLES.names)
+            self._keep((folder, group), read.cast(_TABLES))
+        return self._kept[folder, group], row - self._bounds[folder][group]
+
+    def _keep(self, key: tuple[str, int], read: pa.Table) -> None:
+        """Keep what was fetched at hand, and what was kept the longest no more if it gets too much."""
+        while self._kept and sum(kept.nbytes for kept in [*self._kept.values()]) + read.nbytes > MOST_KEPT:
+            self._kept.pop(next(iter(self._kept)), None)
+        self._kept[key] = read
 
     def _check_known(self) -> None:
         """Refuse a data set that the Hub does not know, where an empty store would be shown."""
@@ -239,8 +244,6 @@ class Packed:
 
     def _on_hub(self) -> str | None:
         """Return the name of the data set of the Hub that this is, if it is one."""
-        protocol = self._fs.protocol
-        found = (
-            _ON_HUB.fullmatch(self._root) if "hf" in ((protocol,) if isinstance(protocol, str) else protocol) else None
-        )
+        known = self._fs.protocol
+        found = _ON_HUB.fullmatch(self._root) if "hf" in ((known,) if isinstance(known, str) else known) else None
         return found[1] if found else None

@@ -172,6 +172,9 @@ def test_only_new_records_are_added_and_nothing_is_rewritten(
     assert len(names_in(published(hub, "org/grows"))) == len(set(names_in(published(hub, "org/grows")))) == 18
     away = session.suite("leaderboard", "--store", "hf://datasets/org/grows")
     assert away.out == session.suite("leaderboard", "--store", store).out
+    before = list(published(hub, "org/grows").commits)[1]
+    pinned = session.suite("leaderboard", "--store", f"hf://datasets/org/grows@{before}", "--format", "json")
+    assert sorted(row["model"] for row in json.loads(pinned.out)) == ["org/a", "org/b"]
 
 
 def test_a_rerun_is_published_beside_the_first(hub: LoopbackHub, session: Session, tmp_path: Path) -> None:
@@ -343,7 +346,8 @@ def test_a_pack_that_does_not_hold_what_its_index_says_is_found_out(
     spoilt = {
         "does not hold it as its index says (Casting": table.set_column(names.index("digest"), "digest", [[None] * 12]),
         "the bytes of record.json are not those": table.set_column(names.index("record"), "record", texts),
-        "does not hold it as its index says ('": table.slice(0, 0),
+        "does not hold it as its index says (index out of bounds": table.slice(0, 0),
+        "does not hold it as its index says (row": table.take(list(range(11, -1, -1))),
         "does not hold it as its index says (No match": table.drop_columns(["record"]),
     }
     for reason, spoil in spoilt.items():
@@ -542,6 +546,8 @@ def test_the_schema_can_refuse(tmp_path: Path, spoil: Callable[[Any], Any]) -> N
 def test_a_record_that_does_not_fit_is_told(tmp_path: Path) -> None:
     store = filled(tmp_path / "store", [made("org/a", "one", [1.0, 0.0], created="2026-01-01T00:00:00")])
     assert publication.export(str(store), tmp_path, "org")
+    with pytest.raises(SuiteError, match=r"does not fit Every Eval Ever 0\.3\.0: created: "):
+        document(made("org/a", "one", [1.0, 0.0], created="yesterday").record, None, "org")
     broken = made("org/a", "two", [1.0, 0.0], metrics={"accuracy": float("inf")})
     with pytest.raises(SuiteError, match=r"does not fit Every Eval Ever 0\.3\.0: .*score"):
         document(broken.record, None, "org")

@@ -85,7 +85,10 @@ COLUMNS = (
 WHOLE = (
     ("record", "record.json as it was filed: what was asked, what came out, what explains it"),
     ("digest", "digest.json as it was filed: sha256 of the record and of its table of predictions"),
-    ("every_eval_ever", "the same in the schema of Every Eval Ever, JSON; empty where that would mislead"),
+    (
+        "every_eval_ever",
+        "the same in the schema of Every Eval Ever, JSON; empty where it does not fit or would mislead",
+    ),
 )
 
 

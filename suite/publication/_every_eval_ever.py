@@ -59,11 +59,14 @@ def document(record: Record, values: np.ndarray | None, organisation: str) -> di
         made = _log(record, values, organisation)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise SuiteError(
-            f"{record.key[:12]} does not fit Every Eval Ever {VERSION}: {place}: {first['msg']}."
-        ) from None
+        raise _unfit(record, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except ValueError as error:
+        raise _unfit(record, f"created: {error}") from None
     return made.model_dump(mode="json", exclude_none=True)
+
+
+def _unfit(record: Record, reason: str) -> SuiteError:
+    return SuiteError(f"{record.key[:12]} does not fit Every Eval Ever {VERSION}: {reason}.")
 
 
 def write(documents: Iterable[dict[str, Any]], folder: Path) -> list[Path]:

@@ -33,11 +33,10 @@ class Published:
         """Return it in words."""
         if not self.new:
             return self.pushed.sentence()
-        verb = "are" if self.pushed.commit else "would be"
+        one = len(self.new) == 1
+        verb = "would be" if self.pushed.commit is None else "is" if one else "are"
         known = f", {self.known:,} {'is' if self.known == 1 else 'are'} there already" if self.known else ""
-        records = "record" if len(self.new) == 1 else "records"
-        verb = "is" if verb == "are" and len(self.new) == 1 else verb
-        return f"{len(self.new):,} {records} {verb} new{known}. {self.pushed.sentence()}"
+        return f"{len(self.new):,} record{'' if one else 's'} {verb} new{known}. {self.pushed.sentence()}"
 
 
 class _Composer:
@@ -84,7 +83,11 @@ class _Composer:
             yield filed
 
     def _others(self, filed: _pack.Filed) -> str:
-        made = _every_eval_ever.document(filed.record, filed.values(), self._organisation)
+        """Return the record as others have it, '' where it does not fit: it is published all the same."""
+        try:
+            made = _every_eval_ever.document(filed.record, filed.values(), self._organisation)
+        except SuiteError:
+            return ""
         return canonical_json(made) if made else ""
 
 
