@@ -15,7 +15,7 @@ import fsspec
 
 from showroom import pages, specimens
 from showroom.shelf import Shelf
-from suite import kinds
+from suite import kinds, strategies
 from suite.evidence.words import clean
 from suite.index import Entry
 from suite.spec import SuiteError
@@ -75,7 +75,7 @@ class Booth:
         every = [*snapshot.entries, *snapshot.contents.again]
         first: dict[tuple[str, str], Entry] = {}
         for entry in sorted(every, key=lambda one: (one.head.seed, one.head.fold, one.head.name)):
-            if entry.head.name in kept and entry.task_spec.kind in kinds.names():
+            if entry.head.name in kept and _opens(entry):
                 first.setdefault((entry.head.row, entry.head.task), entry)
         ordered = sorted(first.values(), key=lambda one: (one.head.task, -one.head.score))
         return [_exhibit(entry) for entry in ordered]
@@ -151,6 +151,15 @@ def _exhibit(entry: Entry) -> Exhibit:
         fields.append("text_pair")
     label = f"{entry.head.task} · {clean(checkpoint['name'])}{twin} · {entry.head.strategy}"
     return Exhibit(entry.head.key, label, entry.task_spec.kind, tuple(fields), entry)
+
+
+def _opens(entry: Entry) -> bool:
+    """Return whether kept weights can be had here: an adapter of a folder on another machine cannot."""
+    if entry.task_spec.kind not in kinds.names() or entry.head.strategy not in strategies.names():
+        return False
+    checkpoint = json.loads(entry.head.about)["checkpoint"]
+    of_folder = checkpoint["revision"].startswith("sha256:") and not checkpoint["name"].startswith("bundled/")
+    return not of_folder or strategies.get(entry.head.strategy).keeps == "model"
 
 
 def _with_weights(url: str) -> set[str]:

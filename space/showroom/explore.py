@@ -6,9 +6,12 @@ from typing import Any
 
 from showroom import figures, pages
 from showroom.views import Shown
-from suite.evidence import SHOWN, Line, Section
+from suite.evidence import Line, Section
 from suite.evidence.words import counted
 from suite.leaderboard import Board
+
+MOST = 20
+"""Rows that stand in strips; the costs show all of them."""
 
 _NUMBERED, _SPREAD, _WRITTEN, _NAMED = 24, 40, 12, 6
 
@@ -18,17 +21,17 @@ def html(shown: Shown) -> str:
     section = shown.section
     if section is None or not shown.lines:
         return pages.render("explore", section=None)
-    lines = shown.lines[:SHOWN]
+    lines = shown.lines[:MOST]
     everyone = [line for line in section.lines if not shown.view.strategies or line.way in shown.view.strategies]
-    cut = f" The first {SHOWN} are shown below the costs." if shown.found > SHOWN else ""
-    chances = figures.chances(section, everyone)
+    cut = f" The first {MOST} are shown below the costs." if shown.found > MOST else ""
+    chances = figures.chances(section, everyone, MOST)
     return pages.render(
         "explore",
         section=section,
         about=f"{section.title}, {counted(len(everyone), 'row')}. Protocol {section.board.protocol}.{cut}",
         scatters=_scatters(section, everyone),
+        many=len(everyone) > _SPREAD,
         few=len(everyone) <= _NUMBERED,
-        spread_points=len(everyone) <= _SPREAD,
         lines=lines,
         panels=figures.forest(section, lines),
         chances=list(zip(chances.lines, chances.shares, chances.expected[: len(chances.lines)], strict=True))

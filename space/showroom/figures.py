@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suite.evidence import SHOWN, Column, Line, Section
+from suite.evidence import Column, Line, Section
 from suite.report import COSTS, Cost, Mark, front, window
 from suite.stats import ranking
 from suite.tables import spread
@@ -218,8 +218,8 @@ class Chances:
     expected: np.ndarray
 
 
-def chances(section: Section, lines: Sequence[Line]) -> Chances | None:
-    """Return the chances of each rank; None below two rows with an interval."""
+def chances(section: Section, lines: Sequence[Line], most: int) -> Chances | None:
+    """Return the chances of the first ranks of as many rows; None below two rows with an interval."""
     sure = [line for line in lines if line.interval is not None and line.mean is not None]
     if len(sure) < 2:
         return None
@@ -227,7 +227,7 @@ def chances(section: Section, lines: Sequence[Line]) -> Chances | None:
     widths = np.array([line.interval[1] - line.interval[0] for line in sure if line.interval])
     draws = ranking.draw_means(middles, widths / (2 * _Z95), draws=4000)
     shares = ranking.rank_distribution(-draws if section.loss else draws)
-    return Chances(tuple(sure[:SHOWN]), shares[:SHOWN, :SHOWN], shares @ np.arange(1, len(sure) + 1))
+    return Chances(tuple(sure[:most]), shares[:most, :most], shares @ np.arange(1, len(sure) + 1))
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def task_html(snapshot: Snapshot, name: str) -> str:
 
 def _facts(snapshot: Snapshot, task: TaskSpec, section: Section | None) -> list[tuple[str, str]]:
     entry = next((one for one in snapshot.entries if one.head.task == task.name), None)
-    complete = kinds.get(task.kind).complete(task) if task.kind in kinds.names() else task
+    complete = task if entry else kinds.get(task.kind).complete(task)  # those of records are complete
     facts = [("kind", task.kind.replace("_", " "))]
     if entry:
         main, head = entry.main, entry.head

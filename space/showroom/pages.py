@@ -29,9 +29,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"clean": clean, "percent": percent, "count": count, "when": when}
+    made.filters |= {"clean": shown, "percent": percent, "count": count, "when": when}
     made.globals |= {"counted": counted, "spread": spread, "between": between}
     return made
+
+
+def shown(text: object) -> str:
+    """Return a text without what steers a browser or the direction of writing."""
+    words = str(text)
+    return words if words.isascii() and words.isprintable() else clean(words)
 
 
 def percent(share: float) -> str:

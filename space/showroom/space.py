@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from urllib.parse import parse_qs
 
 import gradio as gr
 
-from showroom import pages
+from showroom import library, pages
 from showroom.booth import MOST_BYTES, Booth
 from showroom.desk import Desk
 from showroom.shelf import Shelf, Snapshot
@@ -28,6 +30,9 @@ from suite.submissions import Gate
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = ROOT / "results"
+THREADS = 12
+"""That answer at once: Python runs one at a time, and each keeps memory of its own."""
+
 QUEUE = "./results"
 """The store whose queue is used where no store is named: the default of every command."""
 
@@ -72,9 +77,10 @@ def build(settings: Settings) -> gr.Blocks:
     """
     shelf = Shelf(settings.store or str(BUNDLED))
     desk = Desk(settings.store or QUEUE, settings.gate, settings.offline)
+    threading.Thread(target=_warm, args=(shelf,), daemon=True).start()
     with gr.Blocks(title="Transfer Suite", analytics_enabled=False) as page:
         gr.HTML(pages.render("head", facts=_facts(shelf.now)), apply_default_css=False, elem_classes="shop")
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab("Leaderboard", id="leaderboard"):
                 board = Leaderboard(shelf)
             with gr.Tab("Compare", id="compare"):
@@ -121,38 +127,78 @@ def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
 def theme() -> gr.themes.Base:
     """Return the looks of Gradio's own parts: fonts of the visitor's machine, colours of our style sheet."""
     plain = gr.themes.Base(font=FONTS, font_mono=MONO, text_size="md", radius_size="sm", spacing_size="md")
-    return plain.set(
-        body_background_fill="#ffffff",
-        body_background_fill_dark="#14181d",
-        body_text_color="#1a1f26",
-        body_text_color_dark="#e8ebef",
-        background_fill_primary="#ffffff",
-        background_fill_primary_dark="#14181d",
-        background_fill_secondary="#f1f4f7",
-        background_fill_secondary_dark="#1e242b",
-        block_background_fill="*background_fill_primary",
-        block_border_width="0px",
-        block_padding="0px",
-        block_label_text_color="#58616d",
-        block_label_text_color_dark="#a6b0bb",
-        border_color_primary="#d3d8de",
-        border_color_primary_dark="#3a424c",
-        input_background_fill="*background_fill_primary",
-        input_border_width="1px",
-        input_border_color="*border_color_primary",
-        color_accent="#0b5cab",
-        color_accent_soft="#f1f4f7",
-        color_accent_soft_dark="#1e242b",
-        button_primary_background_fill="#0b5cab",
-        button_primary_background_fill_dark="#79b8ff",
-        button_primary_background_fill_hover="#094a8a",
-        button_primary_background_fill_hover_dark="#9cc9ff",
-        button_primary_border_color="#0b5cab",
-        button_primary_border_color_dark="#79b8ff",
-        button_primary_text_color="#ffffff",
-        button_primary_text_color_dark="#10151a",
-        button_secondary_background_fill="*background_fill_secondary",
-    )
+    light, dark = _LIGHT, _DARK
+    both = {f"{name}{end}": value for end, values in (("", light), ("_dark", dark)) for name, value in values.items()}
+    return plain.set(block_border_width="0px", block_padding="0px", input_border_width="1px", **both)
+
+
+_LIGHT = {
+    "body_background_fill": "#ffffff",
+    "body_text_color": "#1a1f26",
+    "body_text_color_subdued": "#58616d",
+    "background_fill_primary": "#ffffff",
+    "background_fill_secondary": "#f1f4f7",
+    "block_background_fill": "#ffffff",
+    "block_label_background_fill": "#ffffff",
+    "block_label_text_color": "#58616d",
+    "block_title_text_color": "#58616d",
+    "block_info_text_color": "#58616d",
+    "border_color_primary": "#d3d8de",
+    "border_color_accent": "#0b5cab",
+    "input_background_fill": "#ffffff",
+    "input_border_color": "#aab3bd",
+    "input_border_color_focus": "#0b5cab",
+    "input_placeholder_color": "#6b7480",
+    "color_accent_soft": "#f1f4f7",
+    "checkbox_label_background_fill": "#ffffff",
+    "checkbox_label_background_fill_selected": "#f1f4f7",
+    "checkbox_label_border_color": "#d3d8de",
+    "checkbox_background_color": "#ffffff",
+    "checkbox_background_color_selected": "#0b5cab",
+    "button_primary_background_fill": "#0b5cab",
+    "button_primary_background_fill_hover": "#094a8a",
+    "button_primary_border_color": "#0b5cab",
+    "button_primary_text_color": "#ffffff",
+    "button_secondary_background_fill": "#f1f4f7",
+    "button_secondary_background_fill_hover": "#e3e8ed",
+    "button_secondary_border_color": "#d3d8de",
+    "button_secondary_text_color": "#1a1f26",
+    "link_text_color": "#0b5cab",
+}
+_DARK = {
+    "body_background_fill": "#14181d",
+    "body_text_color": "#e8ebef",
+    "body_text_color_subdued": "#a6b0bb",
+    "background_fill_primary": "#14181d",
+    "background_fill_secondary": "#1e242b",
+    "block_background_fill": "#14181d",
+    "block_label_background_fill": "#14181d",
+    "block_label_text_color": "#a6b0bb",
+    "block_title_text_color": "#a6b0bb",
+    "block_info_text_color": "#a6b0bb",
+    "border_color_primary": "#3a424c",
+    "border_color_accent": "#79b8ff",
+    "input_background_fill": "#1e242b",
+    "input_border_color": "#4d5864",
+    "input_border_color_focus": "#79b8ff",
+    "input_placeholder_color": "#8d98a4",
+    "color_accent_soft": "#1e242b",
+    "checkbox_label_background_fill": "#14181d",
+    "checkbox_label_background_fill_selected": "#1e242b",
+    "checkbox_label_border_color": "#3a424c",
+    "checkbox_background_color": "#14181d",
+    "checkbox_background_color_selected": "#79b8ff",
+    "button_primary_background_fill": "#79b8ff",
+    "button_primary_background_fill_hover": "#9cc9ff",
+    "button_primary_border_color": "#79b8ff",
+    "button_primary_text_color": "#10151a",
+    "button_secondary_background_fill": "#1e242b",
+    "button_secondary_background_fill_hover": "#2a323b",
+    "button_secondary_border_color": "#3a424c",
+    "button_secondary_text_color": "#e8ebef",
+    "link_text_color": "#79b8ff",
+}
+"""Gradio's names for what style.css calls page, ink, muted, rule, band and accent."""
 
 
 def launch(settings: Settings, host: str | None = None, port: int | None = None) -> None:
@@ -173,6 +219,7 @@ def launch(settings: Settings, host: str | None = None, port: int | None = None)
             footer_links=[],
             ssr_mode=False,
             share=False,
+            max_threads=THREADS,
             max_file_size=MOST_BYTES,
             quiet=True,
             show_error=False,
@@ -185,3 +232,13 @@ def launch(settings: Settings, host: str | None = None, port: int | None = None)
     sys.stdout.write(f"The Space is at {address} - Ctrl-C stops it.\n")
     sys.stdout.flush()
     page.block_thread()
+
+
+def _warm(shelf: Shelf) -> None:
+    """Make what visitors are likely to ask for, one after the other, so that nobody waits for it."""
+    snapshot = shelf.now
+    for collection in snapshot.collections:
+        snapshot.boards(collection.name)
+        time.sleep(0.05)
+    snapshot.names()
+    library.html(snapshot)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from suite.spec import SuiteError
 
 HOUR, DAY = 3600, 86_400
-_MOST_VISITORS = 10_000
 
 
 class Gate:
@@ -24,7 +23,8 @@ class Gate:
         self._tries, self._taken, self._together, self._clock = tries, taken, together, clock
         self._knocks: dict[str, deque[float]] = {}
         self._entries: dict[str, deque[float]] = {}
-        self._all: deque[float] = deque()
+        self._all: deque[tuple[float, str]] = deque()
+        self._queued: deque[tuple[float, str]] = deque()
         self._lock = threading.Lock()
 
     def knock(self, visitor: str) -> None:
@@ -35,38 +35,32 @@ class Gate:
         """
         with self._lock:
             at = self._clock()
-            knocks = _recent(self._knocks, visitor, at - HOUR)
-            entries = _recent(self._entries, visitor, at - DAY)
             self._forget(at)
-            while self._all and self._all[0] <= at - HOUR:
-                self._all.popleft()
+            knocks, entries = self._knocks.get(visitor, deque()), self._entries.get(visitor, deque())
             if len(entries) >= self._taken:
                 raise SuiteError(f"{self._taken} submissions a day are taken of a visitor; {_in(entries, DAY, at)}.")
             if len(knocks) >= self._tries:
                 raise SuiteError(f"{self._tries} tries an hour are taken of a visitor; {_in(knocks, HOUR, at)}.")
-            if len(self._all) >= self._together or len(self._knocks) > _MOST_VISITORS:
+            if len(self._all) >= self._together:
                 raise SuiteError("Too many submissions are being checked; try again in an hour.")
-            knocks.append(at)
-            self._all.append(at)
+            self._knocks.setdefault(visitor, deque()).append(at)  # who is refused is not even noted
+            self._all.append((at, visitor))
 
     def take(self, visitor: str) -> None:
         """Count a submission that was queued."""
         with self._lock:
-            _recent(self._entries, visitor, self._clock() - DAY).append(self._clock())
+            at = self._clock()
+            self._entries.setdefault(visitor, deque()).append(at)
+            self._queued.append((at, visitor))
 
     def _forget(self, at: float) -> None:
-        """Drop visitors of whom nothing counts any more, when there are many."""
-        for times, ago in ((self._knocks, HOUR), (self._entries, DAY)):
-            if len(times) > _MOST_VISITORS // 2:
-                for visitor in [name for name, past in times.items() if not past or past[-1] <= at - ago]:
-                    del times[visitor]
-
-
-def _recent(of: dict[str, deque[float]], visitor: str, since: float) -> deque[float]:
-    times = of.setdefault(visitor, deque())
-    while times and times[0] <= since:
-        times.popleft()
-    return times
+        """Drop what no longer counts; each try and submission is dropped once."""
+        for every, of, span in ((self._all, self._knocks, HOUR), (self._queued, self._entries, DAY)):
+            while every and every[0][0] <= at - span:
+                _, visitor = every.popleft()
+                of[visitor].popleft()
+                if not of[visitor]:
+                    del of[visitor]
 
 
 def _in(times: deque[float], span: float, at: float) -> str:

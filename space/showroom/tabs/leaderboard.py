@@ -17,7 +17,7 @@ CLICKS = """
 element.addEventListener('click', (event) => {
   const sort = event.target.closest('[data-sort]'), row = event.target.closest('[data-row]');
   if (sort) trigger('sort', {key: sort.dataset.sort});
-  else if (event.target.closest('[data-every]')) trigger('every', {});
+  else if (event.target.closest('[data-every]')) trigger('whole', {});
   else if (row && !String(window.getSelection())) trigger('choose', {row: row.dataset.row});
 });
 """
@@ -51,7 +51,7 @@ class Leaderboard:
         gr.on(asked.narrowing, self.refilter, inputs, [self._table, self._link], **LATEST)
         gr.on(asked.choosing, self.rechoose, inputs, [*asked.all, self._table, self._link], **LATEST)
         self._table.sort(self.resort, inputs, [self._table, self._link, self._order], **LATEST)
-        self._table.every(self.whole, inputs, [self._table, self._link, self._order], **LATEST)
+        self._table.whole(self.whole, inputs, [self._table, self._link, self._order], **LATEST)
         chosen = self._table.choose(self.choose, inputs, self._drawer.outputs, **LATEST)
         chosen.success(None, js="() => shop.drawer('drawer')", **QUICK)
         self._link.change(None, self._link, None, js="(query) => shop.tell(query)", **QUICK)
