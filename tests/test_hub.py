@@ -14,11 +14,12 @@ from typing import Any
 import pandas as pd
 import pytest
 from command_line import SUITE, Told, records
-from loopback_hub import Files, LoopbackHub
+from hub_data import picture
+from hub_session import TOKEN, RefusedError, Session
+from loopback_hub import Files, LoopbackHub, User
 
 from suite.store import Store
 
-TOKEN = "hf_secretsecretsecretsecretsecret"
 RESOLVE = """
 import json, sys
 from suite import hub
@@ -195,6 +196,65 @@ def test_all_that_is_wrong_is_told_at_once(world: World, films: Path, tmp_path: 
     assert not (tmp_path / "results").exists()
 
 
+ASK = """
+from suite import hub
+from suite.hub import _heads
+_heads.PATIENCE = patience
+ref = hub.resolve(word)
+result = [ref.revision, sorted(path.name for path in hub.fetch(ref).iterdir())]
+"""
+
+
+@pytest.fixture(scope="module")
+def guarded(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LoopbackHub, Session]]:
+    """A Hub that knows who asks."""
+    files: Files = {path.name: path.read_bytes() for path in tiny_bert.iterdir()}
+    with LoopbackHub() as hub:
+        hub.users[TOKEN] = User("ann", ("org",))
+        for name in ("org/private", "bob/private", "org/gated", "bob/gated", "org/open"):
+            hub.repository(name).commit(files | {"who.txt": name.encode()})
+            hub.repository(name).private, hub.repository(name).gated = "private" in name, "gated" in name
+        with Session(hub, tmp_path_factory.mktemp("guarded"), HF_HUB_DISABLE_PROGRESS_BARS="1") as session:
+            yield hub, session
+
+
+def test_what_is_shown_to_some_is_read_with_their_token(guarded: tuple[LoopbackHub, Session]) -> None:
+    hub, session = guarded
+    for name in ("org/private", "org/gated", "org/open"):
+        commit, files = session.run(ASK, word=name, patience=60)
+        assert commit == hub.repository(name).refs["main"]
+        assert "model.safetensors" in files
+    refused = [
+        (
+            "bob/private",
+            TOKEN,
+            "The Hub does not know the model 'bob/private'. Check the spelling; if it is private, log",
+        ),
+        ("org/private", None, "The Hub does not know the model 'org/private'."),
+        ("bob/gated", TOKEN, "The model 'bob/gated' is gated: ask for access on its page and log in"),
+        ("org/open", "hf_wrongwrongwrongwrong", "The Hub does not take this token: it is wrong or was taken back."),
+    ]
+    for word, token, sentence in refused:
+        with pytest.raises(RefusedError) as error:
+            session.run(ASK, token, word=word, patience=60)
+        assert sentence in str(error.value)
+
+
+def test_a_deleted_repository_and_a_hub_that_is_slow_or_down(guarded: tuple[LoopbackHub, Session]) -> None:
+    hub, session = guarded
+    slow = hub.fail("GET /api/models/org/open", delay=1.0)
+    assert session.run(ASK, word="org/open", patience=60)
+    slow.times = 1
+    with pytest.raises(RefusedError, match=r"The Hub cannot be reached for the model 'org/open' \(ReadTimeout\)"):
+        session.run(ASK, word="org/open", patience=0.2)
+    hub.fail("GET /api/models/org/open", cut=0)
+    with pytest.raises(RefusedError, match=r"The Hub cannot be reached for the model 'org/open' \(RemoteProtocolError"):
+        session.run(ASK, word="org/open", patience=60)
+    hub.repositories.pop(("models", "org/open"))
+    with pytest.raises(RefusedError, match="The Hub does not know the model 'org/open'"):
+        session.run(ASK, word="org/open", patience=60)
+
+
 # -- data sets and whole runs ------------------------------------------------------------------------------------------
 
 
@@ -348,6 +408,34 @@ def test_a_data_set_that_is_not_there_is_one_sentence(world: World, tmp_path: Pa
     (told,) = load(world, tmp_path, write_task(tmp_path, "  revision: '" + "0" * 40 + "'\n"))
     assert "films.yaml:4: cannot load org/films short: " in told
     assert "\n" not in told
+
+
+def test_a_data_set_of_folders_of_images_is_read_with_its_labels(world: World, tmp_path: Path) -> None:
+    files = {
+        f"{split}/{label}/{i}.png": picture(f"{split} {label} {i}", "PNG")
+        for split, n in (("train", 12), ("test", 5))
+        for label in ("cat", "dog")
+        for i in range(n)
+    }
+    commit = world.hub.repository("org/folders", "datasets").commit(files)
+    path = tmp_path / "folders.yaml"
+    path.write_text(
+        "name: folders\nversion: 1\nkind: image_classification\n"
+        f"dataset: {{path: org/folders, revision: '{commit}'}}\ncolumns: {{image: image, label: label}}\n"
+    )
+    code = LOAD.replace('rows.test.columns["text"][0]', "sorted(zip(rows.test.columns['label'], rows.test.hashes))")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        env=world.hub.environment(tmp_path, TOKEN),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    labelled, trained, tested = json.loads(done.stdout)
+    assert [label for label, _ in labelled] == ["cat"] * 5 + ["dog"] * 5
+    assert len({row for _, row in labelled}) == 10
+    assert (trained, tested) == (24, 10)
 
 
 def test_a_configuration_that_is_not_there_says_which_are(world: World, tmp_path: Path) -> None:

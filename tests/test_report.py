@@ -20,10 +20,10 @@ from made_records import LOSS, PROTOCOL, grid, made
 
 from suite import report, resources
 from suite.admission import Filter
+from suite.evidence import SHOWN, Section, sections, words
 from suite.index import Contents, entry_of
 from suite.plan import Request, plan
-from suite.report import _boards, _cost, _critical, _curves, _forest, _plot, _ranks, _seeds, _svg, _theme, _words
-from suite.report._evidence import SHOWN, Section
+from suite.report import _cost, _critical, _curves, _forest, _plot, _ranks, _seeds, _svg, _theme, _words
 from suite.spec import Result, RunSpec, SuiteError
 from suite.store import Store
 
@@ -124,7 +124,7 @@ class Page(HTMLParser):
 
 
 def sections_of(results: list[Result]) -> list[Section]:
-    return _boards.sections(contents(results), None, Filter())[0]
+    return sections(contents(results), None, Filter())[0]
 
 
 @functools.cache
@@ -183,7 +183,7 @@ def test_hostile_names_are_text_and_nothing_else() -> None:
     page = Page(page_of("hostile"))
     assert [tag for tag, _ in page.tags].count("style") == 1 + [tag for tag, _ in page.tags].count("svg")
     for name in HOSTILE:
-        assert _theme.clean(name) in page.text
+        assert words.clean(name) in page.text
     assert "alert(1)" in page.text
     assert "49" not in re.sub(r"[0-9.]+49|49[0-9.]+", "", page.text.split("The board")[0])
     assert not set(page_of("hostile")) & {chr(code) for code in (*range(9), *range(11, 32), 0x202E)}
@@ -240,7 +240,7 @@ def test_every_figure_is_written_to_a_file_of_its_own(form: str, tmp_path: Path)
 def test_words_that_cannot_be_followed_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     store = tmp_path / "nothing"
-    for words, told in (
+    for asked, told in (
         (["-o", tmp_path], "is a folder; name a file"),
         (["-o", tmp_path / "file" / "r.html"], "cannot be made"),
         (["-o", tmp_path / "r.html", "--plots", tmp_path / "file"], "is a file; --plots takes a folder"),
@@ -248,7 +248,7 @@ def test_words_that_cannot_be_followed_are_one_sentence(tmp_path: Path) -> None:
         (["-o", tmp_path / "r.html", "--resample", "kfold"], "--resample is 'kfold'"),
         (["-o", tmp_path / "r.html", "-t", "digitz"], "Did you mean 'digits'?"),
     ):
-        answer = call("report", "--store", store, *words)
+        answer = call("report", "--store", store, *asked)
         assert answer.code == 2
         assert len(answer.mistakes) == 1
         assert told in answer.mistakes[0]
@@ -300,12 +300,10 @@ def test_losses_are_a_section_of_their_own_with_the_least_first() -> None:
 
 
 def test_a_page_does_not_tell_where_a_store_lies_on_a_machine() -> None:
-    assert _words.called("/home/me/secret/results/") == "results"
-    assert _words.called("s3://key:word@bucket/results") == "s3://bucket/results"
-    assert (
-        _words.called(Store("hf://datasets/org/results".replace("hf:", "memory:"))) == "memory://datasets/org/results"
-    )
-    assert _words.called(Contents()) == ""
+    assert words.called("/home/me/secret/results/") == "results"
+    assert words.called("s3://key:word@bucket/results") == "s3://bucket/results"
+    assert words.called(Store("hf://datasets/org/results".replace("hf:", "memory:"))) == "memory://datasets/org/results"
+    assert words.called(Contents()) == ""
 
 
 def test_few_shot_and_modalities_stand_apart() -> None:
@@ -464,8 +462,8 @@ def test_text_fits_its_room_and_keeps_both_ends() -> None:
 
 
 def test_clean_text_steers_nothing() -> None:
-    assert _theme.clean("a\x1b[31m\u202eb\u2028c\ud800\ufffe") == "a\ufffd[31m\ufffdb c\ufffd\ufffd"
-    assert _theme.clean("👩\u200d💻 é ü") == "👩\u200d💻 é ü"
+    assert words.clean("a\x1b[31m\u202eb\u2028c\ud800\ufffe") == "a\ufffd[31m\ufffdb c\ufffd\ufffd"
+    assert words.clean("👩\u200d💻 é ü") == "👩\u200d💻 é ü"
 
 
 def test_every_colour_of_a_figure_has_a_role_in_the_page() -> None:

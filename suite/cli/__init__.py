@@ -20,11 +20,33 @@ from suite.cli import compare, select
 from suite.cli import report
 
 # isort: split
+from suite.cli import cards, predict
+
+# isort: split
+from suite.cli import publish
+
+# isort: split
+from suite.cli import space
+
+# isort: split
 from suite.cli import browse
 
 _SEVERAL = {"-m": "-m", "--model": "-m", "-t": "-t", "--task": "-t", "-s": "-s", "--strategy": "-s"}
 
-__all__ = ["app", "browse", "compare", "evaluate", "main", "report", "results", "select"]
+__all__ = [
+    "app",
+    "browse",
+    "cards",
+    "compare",
+    "evaluate",
+    "main",
+    "predict",
+    "publish",
+    "report",
+    "results",
+    "select",
+    "space",
+]
 
 
 def main() -> None:

@@ -11,15 +11,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from suite.admission import Filter, read
+from suite.report._cost import COSTS, Cost, front
+from suite.report._plot import Mark, window
+from suite.report._words import LEGEND, amount, lead
 from suite.spec import SuiteError, TaskSpec, unknown
 
 if TYPE_CHECKING:
+    from suite.evidence import Section
     from suite.index import Contents
-    from suite.report._evidence import Section
     from suite.report._plot import Plot
     from suite.store import Store
 
-__all__ = ["Report", "render", "write_report"]
+__all__ = [
+    "COSTS",
+    "LEGEND",
+    "Cost",
+    "Mark",
+    "Report",
+    "amount",
+    "front",
+    "lead",
+    "render",
+    "window",
+    "write_report",
+]
 
 
 @dataclass(frozen=True)
@@ -47,10 +62,11 @@ def render(
     Raises:
         SuiteError: the store cannot be opened, or there is no such way to cut data.
     """
-    from suite.report import _page, _words
+    from suite.evidence import words
+    from suite.report import _page
 
     sections, left_out = _sections(store, tasks, only)
-    return _page.html([(section, _plots(section)) for section in sections], left_out, _words.called(store))
+    return _page.html([(section, _plots(section)) for section in sections], left_out, words.called(store))
 
 
 def write_report(
@@ -74,7 +90,8 @@ def write_report(
     Raises:
         SuiteError: a file cannot be written, the store cannot be opened, or there is no such format or way to cut data.
     """
-    from suite.report import _page, _svg, _words
+    from suite.evidence import words
+    from suite.report import _page, _svg
 
     if plot_format not in _svg.FORMATS:
         raise unknown("plot format", plot_format, _svg.FORMATS)
@@ -82,7 +99,7 @@ def write_report(
     _check(page, folder)
     sections, left_out = _sections(store, tasks, only)
     found = [(section, _plots(section)) for section in sections]
-    _write(page, _page.html(found, left_out, _words.called(store)))
+    _write(page, _page.html(found, left_out, words.called(store)))
     drawn = [plot for _, each in found for plot in each] if folder else []
     written = tuple(_save(plot, folder, plot_format) for plot in drawn if folder and plot.figure)
     records = len({entry.head.key for section in sections for entry in section.entries})
@@ -92,7 +109,7 @@ def write_report(
 def _sections(
     store: str | Store | Contents, tasks: Sequence[TaskSpec] | None, only: Filter | None
 ) -> tuple[list[Section], list[str]]:
-    from suite.report._boards import sections
+    from suite.evidence import sections
 
     return sections(read(store), tasks, only or Filter())
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from suite.evidence import Line, Section
+from suite.evidence.words import listed
 from suite.leaderboard import Row
 from suite.report import _theme
-from suite.report._evidence import Line, Section
 from suite.report._forest import marked
 from suite.report._plot import CUT, Plot, cut, window
-from suite.report._words import listed
 from suite.tables import count
 
 if TYPE_CHECKING:

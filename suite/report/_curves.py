@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from suite.evidence import Line, Section
 from suite.report import _theme
-from suite.report._evidence import Line, Section
 from suite.report._plot import Plot
 
 if TYPE_CHECKING:

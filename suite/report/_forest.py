@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from suite.evidence import SHOWN, Column, Line, Section
 from suite.report import _theme
-from suite.report._evidence import SHOWN, Column, Line, Section
 from suite.report._plot import CUT, NAMES, Mark, Plot, cut, height_of, panels, rows, window
 from suite.tables import spread
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from suite import resources
-from suite.report import _pins, _svg, _theme, _words
-from suite.report._evidence import Section
-from suite.report._pins import Table
+from suite.evidence import Section, pins, words
+from suite.evidence.pins import Table
+from suite.evidence.words import clean
+from suite.report import _svg, _theme, _words
 from suite.report._plot import Plot
 from suite.report._table import COSTS, BoardTable, board_table, costs
 from suite.tables import notes
@@ -56,10 +57,10 @@ def html(found: Sequence[tuple[Section, Sequence[Plot]]], left_out: Sequence[str
     parts = [_part(section, plots) for section, plots in found]
     return environment.get_template(TEMPLATE).render(
         parts=parts,
-        store=_theme.clean(store),
+        store=clean(store),
         title=_title(sections),
         facts=_facts(sections),
-        left_out=[_theme.clean(note) for note in left_out],
+        left_out=[clean(note) for note in left_out],
         legend=_words.LEGEND,
         roles=_theme.ROLES,
         many=_NOTES,
@@ -73,10 +74,10 @@ def _part(section: Section, plots: Sequence[Plot]) -> Part:
         section=section,
         lead=_words.lead(section),
         amount=_words.amount(section),
-        cautions=_words.cautions(section),
+        cautions=words.cautions(section),
         table=board_table(section),
         costs=Table(("#", "checkpoint", "strategy", *COSTS), costs(section)),
-        notes=[] if board_told else [_theme.clean(note) for note in notes(section.board)],
+        notes=[] if board_told else [clean(note) for note in notes(section.board)],
         figures=[Figure(plot, _drawn(plot)) for plot in plots],
     )
 
@@ -95,7 +96,7 @@ def _title(sections: Sequence[Section]) -> str:
         return "Nothing to report"
     models = len({(line.row.model, line.row.revision, line.row.init) for section in sections for line in section.lines})
     tasks = len({column.name for section in sections for column in section.columns})
-    return f"{_words.counted(models, 'checkpoint')} on {_words.counted(tasks, 'task')}"
+    return f"{words.counted(models, 'checkpoint')} on {words.counted(tasks, 'task')}"
 
 
 def _facts(sections: Sequence[Section]) -> list[tuple[str, str]]:
@@ -117,13 +118,13 @@ def _facts(sections: Sequence[Section]) -> list[tuple[str, str]]:
 def _method(sections: Sequence[Section]) -> dict[str, Any]:
     """Return what the page says of how it was measured."""
     return {
-        "protocols": [(titles, _words.protocol(given, cut)) for titles, given, cut in _pins.protocols(sections)],
+        "protocols": [(titles, words.protocol(given, cut)) for titles, given, cut in pins.protocols(sections)],
         "tables": [
-            ("Checkpoints", _pins.checkpoints(sections)),
-            ("Tasks", _pins.tasks(sections)),
-            ("Strategies", _pins.strategies(sections)),
-            ("Overlap of training and test rows", _pins.contamination(sections)),
-            ("Machine and versions", _pins.environment(sections)),
+            ("Checkpoints", pins.checkpoints(sections)),
+            ("Tasks", pins.tasks(sections)),
+            ("Strategies", pins.strategies(sections)),
+            ("Overlap of training and test rows", pins.contamination(sections)),
+            ("Machine and versions", pins.environment(sections)),
         ],
-        "commands": _pins.commands(sections),
+        "commands": pins.commands(sections),
     }

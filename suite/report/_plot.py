@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from suite.evidence import Line
 from suite.report import _theme
-from suite.report._evidence import Line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

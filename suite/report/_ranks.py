@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from suite.evidence import SHOWN, Line, Section
 from suite.report import _theme
-from suite.report._evidence import SHOWN, Line, Section
 from suite.report._plot import NAMES, Plot, height_of, rows
 from suite.stats import ranking
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from suite.evidence import Column, Line, Section
 from suite.report import _theme
-from suite.report._evidence import Column, Line, Section
 from suite.report._plot import ROOMY, Plot, panels
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from suite import tables
-from suite.report._evidence import Line, Section
+from suite.evidence import Line, Section
+from suite.evidence.words import clean
 from suite.report._plot import spans
-from suite.report._theme import clean
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from suite.evidence.words import clean
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -101,18 +103,6 @@ def write(figure: Figure, x: float, y: float, text: str, **how: Any) -> None:
 def series(names: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return a colour and a mark a name, in the order given."""
     return {name: (SERIES[i % len(SERIES)], MARKS[i % len(MARKS)]) for i, name in enumerate(dict.fromkeys(names))}
-
-
-def clean(text: str) -> str:
-    """Return text without what steers a terminal, a parser or the direction of writing."""
-    return "".join(_shown(sign) for sign in " ".join(text.split()))
-
-
-def _shown(sign: str) -> str:
-    if sign in "\u200c\u200d":  # joiners: emoji and scripts that need them
-        return sign
-    steers = unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") or ord(sign) & 0xFFFE == 0xFFFE
-    return "\ufffd" if steers else sign
 
 
 def fitted(text: str, width: float, size: float = 11) -> str:

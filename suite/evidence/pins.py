@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from suite.report._evidence import Line, Section
-from suite.report._theme import clean
-from suite.report._words import listed, told
+from suite.evidence._sections import Line, Section
+from suite.evidence.words import clean, listed, told
 from suite.spec import Protocol, Record, TaskSpec
 from suite.tables import count
 

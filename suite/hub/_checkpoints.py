@@ -1,4 +1,4 @@
-"""The door to the Hub, and what a checkpoint's name means: a commit, a folder or a bundled one.
+"""What a checkpoint's name means: a commit of the Hub, a folder or a bundled one.
 
 Nothing of a stranger's checkpoint runs here or later: safetensors only, no remote code.
 """
@@ -11,10 +11,13 @@ import importlib.util
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from suite import resources
+from suite.hub import _heads
+from suite.hub._errors import explain
 from suite.spec import CheckpointRef, Modality, SuiteError, digest_files, unknown
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -138,7 +141,7 @@ def _on_hub(word: str, offline: bool) -> CheckpointRef:
     if offline or os.environ.get("HF_HUB_OFFLINE") in ("1", "ON", "YES", "TRUE"):
         return _in_cache(name, revision or "main")
     try:
-        info = HfApi().model_info(name, revision=revision or None)
+        info = HfApi().model_info(name, revision=revision or None, timeout=_heads.PATIENCE)
         assert info.sha
         files = [s.rfilename for s in info.siblings or []]
         config = _json(_config(name, revision or "main", info.sha)) if "config.json" in files else None
@@ -207,40 +210,55 @@ def _snapshot(name: str, commit: str) -> Path:
         raise explain(error, f"the model '{name}'") from None
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What is asked of a checkpoint before it is taken: bytes of its weights, and the licence that its card states."""
+
+    bytes: int
+    licence: str | None
+
+
+def facts(ref: CheckpointRef) -> Facts:
+    """Return the facts of a pinned checkpoint, downloading nothing but its card.
+
+    Raises:
+        SuiteError: the Hub does not give them, or the folder is not on this machine.
+    """
+    if ref.revision.startswith("sha256:"):
+        folder = fetch(ref)
+        weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+        return Facts(weights, _licence(folder / "README.md"))
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.hf_api import RepoFile
+
+    try:
+        listed = [one for one in HfApi().list_repo_tree(ref.name, revision=ref.revision) if isinstance(one, RepoFile)]
+        card = any(one.path == "README.md" for one in listed)
+        path = Path(hf_hub_download(ref.name, "README.md", revision=ref.revision)) if card else None
+    except Exception as error:
+        raise explain(error, f"the model '{ref.name}'") from None
+    weights = sum(one.size for one in listed if one.path.endswith(".safetensors"))
+    return Facts(weights, _licence(path) if path else None)
+
+
+def _licence(card: Path) -> str | None:
+    """Return the licence that the front matter of a card names."""
+    from huggingface_hub import ModelCard
+
+    try:
+        found = ModelCard.load(card).data.to_dict().get("license") if card.is_file() else None
+    except Exception:  # a card that nobody can read names none
+        return None
+    return found if isinstance(found, str) else None
+
+
 def dataset_commit(path: str) -> str:
     """Return the commit that a Hub data set's main branch has today."""
     from huggingface_hub import HfApi
 
     try:
-        sha = HfApi().dataset_info(path).sha
+        sha = HfApi().dataset_info(path, timeout=_heads.PATIENCE).sha
         assert sha
     except Exception as error:
         raise explain(error, f"the data set '{path}'") from None
     return sha
-
-
-def explain(error: Exception, what: str) -> SuiteError:
-    """Return a Hub client's error as one sentence, without addresses or tokens."""
-    from huggingface_hub import errors
-
-    if isinstance(error, SuiteError):
-        return error
-    if isinstance(error, errors.GatedRepoError):
-        return SuiteError(f"{_capital(what)} is gated: ask for access on its page and log in with: hf auth login")
-    if isinstance(error, errors.RevisionNotFoundError):
-        return SuiteError(f"{_capital(what)}: the Hub knows the repository, but not that revision.")
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return SuiteError(
-            f"The Hub does not know {what}. Check the spelling; if it is private, log in with: hf auth login"
-        )
-    if isinstance(error, errors.HfHubHTTPError):
-        status = getattr(error.response, "status_code", "an error")
-        return SuiteError(f"The Hub answered {status} when asked for {what}; try again later.")
-    return SuiteError(
-        f"The Hub cannot be reached for {what} ({type(error).__name__}). "
-        "Check the network, or use --offline with a cached checkpoint, a folder or bundled/NAME."
-    )
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]

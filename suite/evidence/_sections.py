@@ -1,4 +1,4 @@
-"""What a report is made of: boards, each row with the records behind it."""
+"""Boards, each row with the records behind it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from suite.evidence.words import clean
 from suite.index import Entry
 from suite.leaderboard import Board, Row
-from suite.report._theme import clean
 from suite.spec import MetricInfo, Record, TaskSpec
 
 SHOWN = 40

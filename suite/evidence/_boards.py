@@ -1,4 +1,4 @@
-"""A store's boards -> the sections of a report, each row with the records that it was made of."""
+"""A store's boards -> sections, each row with the records that it was made of."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import replace
 from suite import kinds, strategies
 from suite.admission import Filter, admit, tasks_in
 from suite.boards import boards
+from suite.evidence._sections import Column, Line, Section
 from suite.index import Contents, Entry
 from suite.leaderboard import Board, Row
-from suite.report._evidence import Column, Line, Section
 from suite.spec import TaskSpec, canonical_json, digest
 
 

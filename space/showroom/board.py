@@ -1,0 +1,267 @@
+"""A view as a table, a row of it as a sheet, and both as text to take away."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from showroom import figures, pages
+from showroom.shelf import row_id
+from showroom.views import Column, Shown
+from suite.evidence import Line, Section, pins
+from suite.evidence.words import cautions, counted, told
+from suite.leaderboard import Cell, flat
+from suite.report import LEGEND, lead
+from suite.tables import count, notes, spread
+
+_KEYS = 6
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands above a column."""
+
+    key: str
+    title: str
+    about: str
+    kind: str
+    direction: str
+    arrow: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """A cell: the number, its half width, marks and what they mean."""
+
+    text: str
+    beside: str
+    marks: str
+    about: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line as the table has it."""
+
+    id: str
+    place: str
+    place_about: str
+    label: str
+    way: str
+    provisional: bool
+    mean: tuple[str, str] | None
+    bar: figures.Bar | None
+    cells: tuple[Score | None, ...]
+    costs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that cannot be told from the first of them, on one band."""
+
+    shaded: bool
+    rows: tuple[Row, ...]
+
+
+def html(shown: Shown) -> str:
+    """Return the board of a view."""
+    section = shown.section
+    if section is None:
+        return pages.render("board", section=None)
+    groups = _groups(shown)
+    total = len(section.lines)
+    filtered = f"{shown.found} of {counted(total, 'row')}" if shown.found != total else counted(total, "row")
+    return pages.render(
+        "board",
+        section=section,
+        lead=lead(section),
+        shown_of=f"{section.title}, {filtered}.",
+        protocol=f"Protocol {section.board.protocol}.",
+        columns=[_head(column, shown) for column in shown.columns],
+        groups=groups,
+        rows=len(shown.lines),
+        found=shown.found,
+        more=shown.found > len(shown.lines),
+        cautions=cautions(section),
+        notes=notes(section.board),
+        left_out=shown.boards.left_out,
+        legend=LEGEND,
+    )
+
+
+def _head(column: Column, shown: Shown) -> Head:
+    sort = shown.view.sort
+    if column.key != sort.removeprefix("-"):
+        return Head(column.key, column.title, column.about, column.kind, "", "")
+    falls = column.descending != sort.startswith("-")
+    way, arrow = ("descending", "↓") if falls else ("ascending", "↑")
+    return Head(column.key, column.title, column.about, column.kind, way, arrow)
+
+
+def _groups(shown: Shown) -> list[Group]:
+    """Return the rows, those that share a place on one band; in another order none is shaded."""
+    assert shown.section is not None
+    _, bars = figures.means(shown.section, shown.lines)
+    best = {
+        column.name: column.best([c.mean for line in shown.section.lines if (c := line.row.tasks.get(column.name))])
+        for column in shown.section.columns
+    }
+    groups: list[Group] = []
+    last: int | None = None
+    for line, bar in zip(shown.lines, bars, strict=True):
+        row = _row(line, bar, shown.section, best)
+        if shown.view.sort in ("", "rank"):
+            if groups and line.tie_group is not None and line.tie_group == last:
+                groups[-1] = replace(groups[-1], rows=(*groups[-1].rows, row))
+            else:
+                groups.append(Group(len(groups) % 2 == 0, (row,)))
+            last = line.tie_group
+        else:
+            groups = [Group(False, (*(groups[0].rows if groups else ()), row))]
+    return groups
+
+
+def _row(line: Line, bar: figures.Bar | None, section: Section, best: dict[str, float | None]) -> Row:
+    place, about = _place(line, section)
+    text, _, half = spread(line.mean, line.interval, section.loss).partition(" ±")
+    row = line.row
+    seeds = sorted({cell.seeds for cell in row.tasks.values()})
+    return Row(
+        row_id(line),
+        place,
+        about,
+        line.label,
+        line.way,
+        not line.ranked,
+        None if line.mean is None else (text, f"±{half}" if half else ""),
+        bar,
+        tuple(_score(row.tasks.get(column.name), section, best[column.name]) for column in section.columns),
+        (
+            "-".join(str(n) for n in dict.fromkeys((seeds[0], seeds[-1]))),
+            count(row.trainable_params),
+            count(row.params),
+            "-" if row.seconds is None else f"{row.seconds:.1f}",
+        ),
+    )
+
+
+def _place(line: Line, section: Section) -> tuple[str, str]:
+    """Return a row's rank as the table has it, and in words."""
+    if not line.ranked:
+        return "?", "No rank: a task or fold is missing, and its score is estimated."
+    first = next(one for one in section.lines if one.tie_group == line.tie_group)
+    tied = sum(one.tie_group == line.tie_group for one in section.lines)
+    if first is not line:
+        return f"={line.number}", f"Cannot be told from {first.name}, which leads its group: they share a place."
+    return line.number, "Shares its place with the rows on its band." if tied > 1 else "Told apart from all others."
+
+
+def _score(cell: Cell | None, section: Section, best: float | None) -> Score | None:
+    if cell is None:
+        return None
+    text, _, half = spread(cell.mean, cell.interval, section.loss).partition(" ±")
+    signs = {
+        "*": ("one seed: the interval covers the test set only", cell.seeds == 1 and cell.folds == 1),
+        "!": (f"{counted(cell.collapsed, 'run')} collapsed to guessing", bool(cell.collapsed)),
+        "?": (f"{counted(cell.missing_folds, 'fold')} missing", bool(cell.missing_folds)),
+    }
+    marks = "".join(sign for sign, (_, there) in signs.items() if there)
+    about = "; ".join(words for words, there in signs.values() if there)
+    return Score(text, f"±{half}" if half else "", marks, about, cell.mean == best)
+
+
+def sheet(section: Section, line: Line) -> str:
+    """Return all that is known of a row; its bars stand on tracks that span the scores of the whole board."""
+    row, place = line.row, section.lines.index(line)
+    scores = [
+        {
+            "task": panel.title,
+            "metric": panel.below,
+            "bar": bar,
+            "guess": panel.mark,
+            "text": bar.text,
+            "seeds": row.tasks[panel.title].seeds,
+        }
+        for panel in figures.forest(section, section.lines)
+        if (bar := panel.bars[place]) is not None
+    ]
+    keys = [entry.head.key[:12] for entry in line.entries]
+    return pages.render(
+        "row",
+        section=section,
+        line=line,
+        chips=_chips(section, line),
+        scores=scores,
+        remarks=_remarks(line),
+        costs=_costs(line),
+        pins=_pins(line),
+        commands=pins.commands([replace(section, lines=(line,))]) if line.entries else [],
+        keys=keys[:_KEYS],
+        more_keys=max(0, len(keys) - _KEYS),
+    )
+
+
+def _chips(section: Section, line: Line) -> list[tuple[str, str]]:
+    row = line.row
+    chips = [("strong", f"rank {line.number} of {len(section.complete)}")] if line.ranked else [("warn", "provisional")]
+    if line.mean is not None:
+        chips.append(("", f"{section.measure} {spread(line.mean, line.interval, section.loss)}"))
+    tied = sum(one.tie_group == line.tie_group for one in section.lines) - 1 if line.ranked else 0
+    if tied:
+        chips.append(("", f"shares its place with {counted(tied, 'row')}"))
+    if row.mean_rank is not None and not section.loss:
+        chips.append(("", f"mean rank {row.mean_rank:.1f}"))
+    if all(cell.seeds == 1 and cell.folds == 1 for cell in row.tasks.values()):
+        chips.append(("warn", "one seed"))
+    if fell := sum(cell.collapsed for cell in row.tasks.values()):
+        chips.append(("warn", f"{counted(fell, 'run')} collapsed"))
+    if row.init != "pretrained":
+        chips.append(("", f"{row.init} weights"))
+    return chips
+
+
+def _remarks(line: Line) -> str:
+    seen = [f"{task} {cell.seen} of {cell.n}" for task, cell in line.row.tasks.items() if cell.seen]
+    return f"Test rows that training rows hold too: {', '.join(seen)}." if seen else ""
+
+
+def _costs(line: Line) -> list[tuple[str, str]]:
+    row = line.row
+    share = f" ({100 * row.trainable_params / row.params:.3g}%)" if row.params and row.trainable_params else ""
+    return [
+        ("trained", f"{count(row.trainable_params)} parameters of {count(row.params)}{share}"),
+        ("time", "not known" if row.seconds is None else f"{row.seconds:.1f} s a run, on average"),
+        ("memory", "not known" if row.peak_memory is None else f"{row.peak_memory / 1e9:.2g} GB at its peak"),
+    ]
+
+
+def _pins(line: Line) -> list[tuple[str, str]]:
+    row = line.row
+    return [
+        ("checkpoint", row.model),
+        ("revision", row.revision),
+        ("weights", row.init),
+        ("strategy", line.way),
+        ("settings", told(row.settings)),
+        *([("trunk shared by", ", ".join(row.trunk))] if row.trunk else []),
+        ("data cut by", row.resample),
+    ]
+
+
+def as_csv(lines: Sequence[Line]) -> str:
+    """Return the rows shown, in their order, one a line; a spreadsheet takes no cell of it for a formula."""
+    text = io.StringIO()
+    rows = [flat(line.row) for line in lines]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_plain(row.get(name, "")) for name in names] for row in rows)
+    return text.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

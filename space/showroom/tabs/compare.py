@@ -1,0 +1,72 @@
+"""Checkpoints against each other."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import gradio as gr
+
+from showroom import compare
+from showroom.shelf import Shelf
+from showroom.tabs import LATEST, QUICK, SLOW
+
+MOST_CHOICES = 3000
+EMPTY = (
+    '<p class="empty">Choose two checkpoints or more: the verdict comes in words, with the difference on each task, '
+    "its interval, and the examples on which they disagree.</p>"
+)
+
+
+class Compare:
+    """The tab."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        """Build the parts and say what each of them does."""
+        self._shelf = shelf
+        protocols = shelf.now.protocols
+        with gr.Row(elem_classes="filters"):
+            rows = gr.Dropdown(
+                shelf.now.names()[:MOST_CHOICES],
+                value=[],
+                multiselect=True,
+                max_choices=compare.MOST,
+                label="Two to four checkpoints",
+                elem_id="cp-rows",
+                scale=4,
+            )
+            way = gr.Dropdown(
+                protocols, value=next(iter(protocols), None), label="Protocol", elem_id="cp-protocol", scale=1
+            )
+        page = gr.HTML(EMPTY, apply_default_css=False, elem_id="comparison", elem_classes="shop")
+        more = gr.Button("Show examples on which they disagree", size="sm", elem_id="cp-examples", visible=False)
+        examples = gr.HTML("", apply_default_css=False, elem_id="disagreements", elem_classes="shop")
+        link = gr.Textbox("", visible=False)
+        self.outputs = [rows, page, more]
+        rows.input(self.compared, [rows, way], [page, more, examples, link], **LATEST)
+        way.input(self.others, way, [rows, page, more, examples], **LATEST)
+        more.click(self.examples, [rows, way], examples, **SLOW)
+        link.change(None, link, None, js="(query) => query && shop.tell(query)", **QUICK)
+
+    def compared(self, words: list[str] | None, way: str | None) -> tuple[Any, ...]:
+        """Compare what is chosen, and tell it in a link."""
+        if not words or len(words) < 2:
+            return EMPTY, gr.update(visible=False), "", ""
+        told = urlencode([("tab", "compare"), *(("with", word) for word in words)])
+        return compare.html(self._shelf.now, words, way or ""), gr.update(visible=True), "", told
+
+    def others(self, way: str | None) -> tuple[Any, ...]:
+        """Offer the rows of another protocol."""
+        names = self._shelf.now.names(way or "")[:MOST_CHOICES]
+        return gr.update(choices=names, value=[]), EMPTY, gr.update(visible=False), ""
+
+    def examples(self, words: list[str] | None, way: str | None) -> str:
+        """Show the examples on which they disagree."""
+        return compare.disagreements(self._shelf.now, words or [], way or "")
+
+    def restore(self, words: list[str]) -> list[Any]:
+        """Return what the parts say of the rows that a link names."""
+        known = {word for _, word in self._shelf.now.names()}
+        chosen = [word for word in dict.fromkeys(words) if word in known][: compare.MOST]
+        page, button, _, _ = self.compared(chosen, None)
+        return [gr.update(value=chosen), page, button]

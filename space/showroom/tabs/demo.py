@@ -1,0 +1,127 @@
+"""Kept weights to try on one's own text or picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import ImageData
+
+from showroom import pages
+from showroom.booth import LONGEST, MOST_BYTES, NAMES, Booth, Exhibit
+from showroom.tabs import QUICK, SLOW
+from suite.spec import SuiteError
+
+TEXTS = ("text", "text_pair", "tokens", "question", "context", "choices")
+LINES = {"context": 6, "choices": 4, "text": 3, "tokens": 3}
+
+
+class Demo:
+    """The tab. One input part a field; those that the chosen model reads are shown."""
+
+    def __init__(self, booth: Booth, tab: gr.Tab) -> None:
+        """Build the parts and say what each of them does."""
+        self._booth = booth
+        found = booth.exhibits()
+        first = found[0] if found else None
+        if not found:
+            gr.HTML(pages.render("nothing_kept"), apply_default_css=False, elem_classes="shop")
+        with gr.Row(elem_classes="filters", visible=bool(found)):
+            model = gr.Dropdown(
+                [(one.label, one.key) for one in found],
+                value=first.key if first else None,
+                label="Kept model: task · checkpoint · strategy",
+                elem_id="dm-model",
+            )
+        parts: list[Any] = [
+            gr.Textbox(
+                label=NAMES[name],
+                lines=LINES.get(name, 2),
+                max_length=LONGEST,
+                visible=first is not None and name in first.fields,
+                elem_id=f"dm-{name}",
+            )
+            for name in TEXTS
+        ]
+        with gr.Column(visible=first is not None and "image" in first.fields) as frame:
+            picture = gr.Image(
+                label=f"Picture, up to {MOST_BYTES // 1_000_000} MB",
+                type="filepath",
+                sources=["upload", "clipboard"],
+                buttons=[],
+                height=260,
+                elem_id="dm-image",
+            )
+        picture.preprocess = _path  # type: ignore[method-assign]  # whoever reads the file opens it, under limits
+        self._parts = [*parts, picture]
+        with gr.Row(elem_classes="actions", visible=bool(found)):
+            go = gr.Button("Ask", variant="primary", elem_id="dm-ask")
+            fill = gr.Button("Fill in a test example", elem_id="dm-fill")
+        answer = gr.HTML("", apply_default_css=False, elem_id="dm-answer", elem_classes="shop", min_height=80)
+        model.input(self.choose, model, [*self._parts, frame, answer], **QUICK)
+        asked = {**SLOW, "show_progress": "full", "concurrency_limit": 1, "concurrency_id": "demo"}
+        go.click(self.ask, [model, *self._parts], answer, **asked)
+        fill.click(self.fill, model, [*self._parts, answer], **SLOW)
+        tab.select(self.offered, model, model, **QUICK)
+
+    def offered(self, key: str | None) -> Any:
+        """Offer what is kept now."""
+        found = self._booth.exhibits()
+        keys = [one.key for one in found]
+        return gr.update(
+            choices=[(one.label, one.key) for one in found], value=key if key in keys else next(iter(keys), None)
+        )
+
+    def choose(self, key: str | None) -> list[Any]:
+        """Show the parts that a model reads, empty."""
+        try:
+            exhibit: Exhibit | None = self._booth.of(key or "")
+        except SuiteError:
+            exhibit = None
+        fields = exhibit.fields if exhibit else ()
+        texts = [gr.update(visible=name in fields, value=None) for name in TEXTS]
+        return [*texts, None, gr.update(visible="image" in fields), ""]
+
+    def ask(self, key: str | None, *given: Any) -> str:
+        """Show what a model answers, or why it does not."""
+        values = dict(zip((*TEXTS, "image"), given, strict=True))
+        try:
+            if values["image"] is not None:
+                values["image"] = _content(Path(values["image"]))
+            return self._booth.ask(key or "", values)
+        except SuiteError as error:
+            return pages.render("answer", text=str(error), tone="bad")
+
+    def fill(self, key: str | None) -> list[Any]:
+        """Fill in a test row of the model's task."""
+        import io
+
+        from PIL import Image
+
+        try:
+            row = self._booth.example(key or "")
+        except SuiteError as error:
+            told = pages.render("answer", text=str(error), tone="bad")
+            return [*(gr.skip() for _ in self._parts), told]
+        values = [gr.update(value=row[name]) if name in row else gr.skip() for name in TEXTS]
+        content = row.get("image")
+        shown = Image.open(io.BytesIO(content)) if isinstance(content, bytes) else gr.skip()
+        return [*values, shown, ""]
+
+
+def _path(payload: ImageData | None) -> str | None:
+    """Return the path of the file that was uploaded; Gradio has seen to it that it lies among uploads."""
+    return payload.path if payload else None
+
+
+def _content(path: Path) -> bytes:
+    """Return an uploaded picture's bytes.
+
+    Raises:
+        SuiteError: it is too large.
+    """
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise SuiteError(f"The picture has {size / 1e6:.0f} MB; up to {MOST_BYTES // 1_000_000} MB are read.")
+    return path.read_bytes()

@@ -1,0 +1,120 @@
+"""Commands around the Space: serve it here, bring it to the Hub, and work off what was submitted through it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from suite.cli._words import AsJson, StoreUrl, app, prepare, told
+
+if TYPE_CHECKING:
+    from suite.submissions import Queued
+
+queue = typer.Typer(no_args_is_help=True, help="What was submitted through the Space: list it, or evaluate it.")
+app.add_typer(queue, name="queue")
+
+
+@app.command()
+def space(
+    store: Annotated[
+        str | None, typer.Option("--store", help="A folder or an fsspec URL; by default the bundled results.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Where it listens.")] = 7860,
+    host: Annotated[str, typer.Option(help="On which address; 0.0.0.0 is all of them.")] = "127.0.0.1",
+    deploy: Annotated[str | None, typer.Option(help="Push it to the Hub instead: org/name.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --deploy: only say what would change.")] = False,
+    offline: Annotated[bool, typer.Option(help="Never ask the network.")] = False,
+) -> None:
+    """Serve the leaderboard, demo and submissions locally, or push them to the Hub as a Space."""
+    prepare(offline)
+    with told():
+        from suite.spec import SuiteError
+
+        if dry_run and not deploy:
+            raise SuiteError("--dry-run goes with --deploy org/name.")
+        if deploy:
+            from suite import deployment
+
+            pushed = deployment.deploy(deploy, store, dry_run)
+            for change in pushed.changes if dry_run else ():
+                typer.echo(f"{'new    ' if change.before is None else 'changed'} {change.path}")
+            typer.echo(pushed.sentence())
+            return
+        _serve(store, host, port, offline)
+
+
+def _serve(store: str | None, host: str, port: int, offline: bool) -> None:
+    """Run the Space in this process; its folder is no package, and is found as its own app.py finds it."""
+    import importlib
+
+    from suite import resources
+    from suite.spec import SuiteError
+
+    sys.path.insert(0, str(resources.folder("space")))
+    try:
+        showroom = importlib.import_module("showroom.space")
+    except ModuleNotFoundError as error:
+        if error.name != "gradio":
+            raise
+        raise SuiteError("The Space needs Gradio, which is not installed. Run: pip install 'gradio>=6.31'") from None
+    settings = showroom.Settings.of_environment(store=store, offline=offline)
+    showroom.launch(settings, host, port)
+
+
+@queue.command("list")
+def list_queue(store: StoreUrl = "./results", as_json: AsJson = False) -> None:
+    """List what was submitted, newest first, with its state."""
+    with told():
+        from suite.submissions import Queue
+
+        found = Queue(store)
+        listed, counts = found.listed(), found.counts()
+    if not as_json:
+        typer.echo(", ".join(f"{n} {state}" for state, n in counts.items()) if listed else "Nothing was submitted.")
+    for one in listed:
+        _print(one, as_json)
+
+
+@queue.command("work")
+def work_queue(
+    store: StoreUrl = "./results",
+    most: Annotated[int | None, typer.Option(min=1, help="Stop after so many submissions.")] = None,
+    engine: Annotated[str, typer.Option(help="Where runs are carried out.")] = "local",
+    workers: Annotated[int, typer.Option(help="Runs at once.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Threads a run.")] = None,
+    offline: Annotated[bool, typer.Option(help="Never ask the network.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate what waits, oldest first, and store the results where it was submitted."""
+    prepare(offline)
+    failed = False
+    with told():
+        from suite.display import GridDisplay, console
+        from suite.grid import Place
+        from suite.submissions import Queue, work
+
+        runs = sum(one.submission.runs for one in Queue(store).waiting()[:most])
+        place = Place(store, engine, workers, device, threads)
+        if not runs and not as_json:
+            typer.echo("Nothing waits.")
+        with GridDisplay(runs, console(err=True), quiet=as_json) as display:
+            for one in work(place, display.event, most, offline):
+                failed |= one.state == "failed"
+                _print(one, as_json)
+    raise typer.Exit(1 if failed else 0)
+
+
+def _print(one: Queued, as_json: bool) -> None:
+    asked = one.submission
+    if as_json:
+        about = asked.model_dump(mode="json") | {"state": one.state, "since": one.since, "note": one.note}
+        typer.echo(json.dumps(about, ensure_ascii=False))
+        return
+    note = f"  {one.note}" if one.note else ""
+    typer.echo(
+        f"{one.state:<8} {asked.id}  {asked.model} {asked.revision[:12]}  {asked.strategy} on {asked.collection}{note}"
+    )

@@ -1,0 +1,64 @@
+"""What waits in the queue, evaluated and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from suite.grid import Done, Place, Progress, carry_out
+from suite.plan import Request, plan
+from suite.spec import Failure, SuiteError
+from suite.submissions._queue import Queue, Queued
+
+_LONGEST = 500
+
+
+def work(place: Place, progress: Progress, most: int | None = None, offline: bool = False) -> Iterator[Queued]:
+    """Evaluate what waits in the queue of a store, oldest first, and yield what came of each.
+
+    A worker that is interrupted gives its submission back; what had finished is stored.
+
+    Args:
+        place: the store, and where its runs are carried out.
+        progress: called with what a run is doing.
+        most: stop after so many.
+        offline: never ask the network.
+
+    Raises:
+        SuiteError: the store or the queue cannot be used.
+    """
+    queue, count = Queue(place.store), 0
+    for one in queue.waiting():
+        if most is not None and count >= most:
+            return
+        if not queue.claim(one):
+            continue
+        count += 1
+        try:
+            done = _evaluated(one, queue, place, progress, offline)
+        except BaseException:  # told by whoever catches it; the submission waits again
+            queue.release(one)
+            raise
+        yield done
+
+
+def _evaluated(one: Queued, queue: Queue, place: Place, progress: Progress, offline: bool) -> Queued:
+    asked = one.submission
+    request = Request((asked.word,), asked.tasks, (asked.strategy,), protocol=asked.protocol, offline=offline)
+    try:
+        outcomes = list(carry_out(plan(request), place, progress))
+    except SuiteError as error:
+        return queue.finish(one, "failed", _told(str(error)))
+    made = sum(isinstance(outcome, Done) for outcome in outcomes)
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    if not failures:
+        return queue.finish(one, "done", f"{made} records")
+    reasons = "; ".join(dict.fromkeys(failure.reason for failure in failures))
+    told = _told(f"{made} records; {len(failures)} runs failed: {reasons}")
+    return queue.finish(one, "done" if made else "failed", told)
+
+
+def _told(text: str) -> str:
+    """Return what visitors may read of a reason: in one line, and nothing of where this machine keeps its files."""
+    text = " ".join(text.replace(str(Path.home()), "~").replace(str(Path.cwd()), ".").split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
