@@ -23,6 +23,12 @@ COMMANDS = (
     "race",
     "recommend",
     "report",
+    "card",
+    "predict",
+    "publish",
+    "publish-results",
+    "space",
+    "queue",
     "demo",
 )
 HEAD = """# The command line

@@ -23,13 +23,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from suite import artifacts, index
+from suite import artifacts, index, packs
 from suite.index import Contents, Entry
 from suite.spec import SCHEMA, Record, Result, SuiteError, canonical_json, digest
 
@@ -57,7 +56,7 @@ class Store:
         """
         self.url = url
         try:
-            self._fs, root = fsspec.core.url_to_fs(url)
+            self._fs, root = packs.opened(url)
         except (ValueError, ImportError) as error:
             raise SuiteError(f"The store '{url}' cannot be opened: {str(error).rstrip('.')}.") from None
         self._root = str(root).rstrip("/")

@@ -18,11 +18,7 @@ import contextlib, io, json, os, sys, time, traceback
 sleep = time.sleep
 time.sleep = lambda seconds: sleep(min(seconds, 0.01))  # the client waits up to 23 s over a line that is down
 from command_line import call
-from suite import packs, store
 from suite.spec import SuiteError
-if not hasattr(store, "packs"):  # until a store opens packs by itself
-    from types import SimpleNamespace
-    store.fsspec = SimpleNamespace(core=SimpleNamespace(url_to_fs=packs.opened))
 answers = sys.stdout
 for line in sys.stdin:
     asked = json.loads(line)
