@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format clean browser
 
 demo: $(STAMP)
 	$(BIN)/suite demo
 
-test: $(STAMP)
+test: $(STAMP) browser
 	$(BIN)/python -m pytest
+
+browser:  # the Space is tested in Debian's Chromium; where it cannot be had, those tests say that they are skipped
+	@test -x /usr/bin/chromium || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || true
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
