@@ -338,7 +338,7 @@ def test_json_has_an_object_an_input_with_the_time_it_took(runs: KeptRuns) -> No
 
 
 def test_lines_come_from_the_standard_input(runs: KeptRuns, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = "a sunny day\n\nit was grim\r\na warm day".encode()
+    given = b"a sunny day\n\nit was grim\r\na warm day"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
     told = ask(runs, "text_classification", "a dull day", "-", "--json").objects
     assert [one["input"] for one in told] == ["a dull day", "a sunny day", "it was grim", "a warm day"]

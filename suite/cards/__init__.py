@@ -54,11 +54,11 @@ def card(
     Raises:
         SuiteError: the store cannot be opened, or the name means no checkpoint in it, or several.
     """
-    from suite.cards import _base, _checkpoint
+    from suite.cards import _base, _checkpoint, _metadata
 
     url = url_of(store)
     found = _checkpoint.find(read(store), model, Filter(strategy, protocol), url)
-    return _base.made(found, source or url)
+    return _base.made(found, source or _metadata.source_of(url))
 
 
 def kept_card(
@@ -81,10 +81,10 @@ def kept_card(
     Raises:
         SuiteError: the store cannot be opened, the key means none or several, or nothing was kept.
     """
-    from suite.cards import _kept
+    from suite.cards import _kept, _metadata
 
     opened = store if isinstance(store, Store) else Store(str(store))
-    return _kept.made(opened, key, repo, licence, source or opened.url)
+    return _kept.made(opened, key, repo, licence, source or _metadata.source_of(opened.url))
 
 
 def merge(existing: str, made: Card) -> str:

@@ -13,7 +13,7 @@ from suite import strategies
 from suite.cards import Card, _tables
 from suite.cards._checkpoint import Checkpoint
 from suite.cards._front_matter import INDEX
-from suite.cards._metadata import TAG, Fact, eval_results, metric_of, model_index, on_hub, source_of
+from suite.cards._metadata import TAG, Fact, eval_results, metric_of, model_index, on_hub
 from suite.cards._render import render
 from suite.cards._tables import adapted, way_of
 from suite.cards._text import code, joined, said
@@ -31,15 +31,15 @@ LIMITS = (
     "neither for wrong labels, nor for texts or pictures of another source, nor for another choice of tasks.",
     "Nothing here was measured on generation, on languages and subjects that the tasks do not have, on bias, on "
     "safety, or on speed in use.",
-    "Test rows were looked for among the rows that the runs trained on. Whether the checkpoint met them when it was "
-    "pre-trained is not known.",
+    "Whether the checkpoint met test rows when it was pre-trained is not known: only the rows that the runs trained on "
+    "were there to be looked through.",
 )
 """What numbers like these do not say, whatever they are."""
 
 
-def made(checkpoint: Checkpoint, url: str) -> Card:
-    """Return the card of a checkpoint whose records lie at an address."""
-    found, source = list(facts(checkpoint)), source_of(url)
+def made(checkpoint: Checkpoint, source: str) -> Card:
+    """Return the card of a checkpoint whose records can be seen at an address."""
+    found = list(facts(checkpoint))
     name = checkpoint.name.rpartition("/")[2]
     metadata: dict[str, Any] = {"metrics": sorted({metric_of(fact.metric) for fact in found}), "tags": [TAG]}
     if index := model_index(name, found, source):
@@ -94,6 +94,7 @@ def view(checkpoint: Checkpoint) -> dict[str, Any]:
         "strategies": pins.strategies(found),
         "environment": pins.environment(found),
         "contamination": pins.contamination(found),
+        "not_looked": _not_looked(found),
         "commands": pins.commands(found),
         "left_out": checkpoint.left_out,
         "limits": limits(checkpoint),
@@ -164,6 +165,13 @@ def dates(found: Sequence[Section]) -> str:
     """Return when the runs were made: a day, or the first and the last."""
     days = sorted({entry.head.created[:10] for section in found for entry in section.entries})
     return " to ".join(dict.fromkeys((days[0], days[-1])))
+
+
+def _not_looked(found: Sequence[Section]) -> Markup | None:
+    """Return the tasks of which no record says whether training rows hold test rows, where others do."""
+    looked = {row[0] for row in pins.contamination(found).rows}
+    names = [column.name for section in found for column in section.columns if column.name not in looked]
+    return joined([code(name) for name in names]) if looked and names else None
 
 
 def of_its_own(section: Section) -> Section:

@@ -7,6 +7,7 @@ anew with the same values.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,8 +57,11 @@ class FrontMatter:
         if INDEX not in self.values:
             return self.having(INDEX, [{"name": name, "results": results}]) if results else self
         models = self.values[INDEX]
-        if not _is_index(models):
-            raise SuiteError(f"The card's {INDEX} is no list of models with their results; mend it or take it out.")
+        if not _is_index(models) or _has_references(_value_of(self.root, INDEX), set()):
+            raise SuiteError(
+                f"The card's {INDEX} is no list of models with their results, or has references (*name) in it; mend it "
+                "or take it out."
+            )
         if [one for model in models for one in model["results"] if is_ours(one)] == results:
             return self
         if not results and all(is_ours(one) for model in models for one in model["results"]):
@@ -82,11 +86,11 @@ class FrontMatter:
             made = read(text, self.end)
         except SuiteError:
             return None
-        return made if made.values == self._expected(results) else None
+        return made if repr(made.values) == repr(self._expected(results)) else None
 
     def _written_anew(self, results: list[dict[str, Any]]) -> FrontMatter:
         """Return it with the model-index serialised from its nodes: every scalar as the author wrote it."""
-        models = _value_of(self.root, INDEX)
+        models, (start, stop) = _value_of(self.root, INDEX), self._span(INDEX)
         for place, model in enumerate(models.value):
             of = _value_of(model, "results")
             of.value = [node for node in of.value if not is_ours(_plain(node))]
@@ -94,9 +98,12 @@ class FrontMatter:
             of.flow_style = not of.value
         key = yaml.ScalarNode("tag:yaml.org,2002:str", INDEX)
         whole = yaml.MappingNode("tag:yaml.org,2002:map", [(key, models)], flow_style=False)
-        block = yaml.serialize(whole, Dumper=yaml.SafeDumper, allow_unicode=True, width=1000).replace("\n", self.end)
-        start, stop = self._span(INDEX)
-        return read(self.text[:start] + block + self.text[stop:], self.end)
+        expected = self._expected(results)
+        for block in _serialised(whole, self.end):
+            made = read(self.text[:start] + block + self.text[stop:], self.end)
+            if repr(made.values) == repr(expected):
+                return made
+        raise _unfit()
 
     def _expected(self, results: list[dict[str, Any]]) -> dict[Any, Any]:
         models = [
@@ -115,7 +122,7 @@ class FrontMatter:
         return self.text.rfind("\n", 0, node.start_mark.index) + 1, self._line_end(_stop(node))
 
     def _line_end(self, index: int) -> int:
-        if index and self.text[index - 1] == "\n":  # a block of text ends behind its last line
+        if index and self.text[:index].endswith("\n"):  # a block of text ends behind its last line
             return index
         found = self.text.find("\n", index)
         return len(self.text) if found < 0 else found + 1
@@ -128,10 +135,9 @@ def read(text: str, end: str) -> FrontMatter:
         SuiteError: it is no mapping in YAML.
     """
     try:
-        references = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
-        if references > MAX_REFERENCES:
-            raise ValueError(f"it has {references} references (*name), of which at most {MAX_REFERENCES} are read")
-        root, values = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+        _check_references(text)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = None if root is None else _plain(root)
     except _NO_YAML as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 2}: " if mark else ""
@@ -145,6 +151,14 @@ def read(text: str, end: str) -> FrontMatter:
     return made if _is_regular(root) else _regular(made)
 
 
+def _check_references(text: str) -> None:
+    if text.count("*") <= MAX_REFERENCES:
+        return
+    count = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
+    if count > MAX_REFERENCES:
+        raise ValueError(f"it has {count} references (*name), of which at most {MAX_REFERENCES} are read")
+
+
 def _is_regular(root: yaml.MappingNode) -> bool:
     """Return whether every key begins a line of its own."""
     lines = [key.start_mark.line for key, _ in root.value]
@@ -152,9 +166,24 @@ def _is_regular(root: yaml.MappingNode) -> bool:
 
 
 def _regular(held: FrontMatter) -> FrontMatter:
+    """Return it with every key on a line of its own."""
     held.root.flow_style = False
-    text = yaml.serialize(held.root, Dumper=yaml.SafeDumper, allow_unicode=True, width=1000)
-    return read(text.replace("\n", held.end), held.end)
+    for text in _serialised(held.root, held.end):
+        made = read(text, held.end)
+        if repr(made.values) == repr(held.values):
+            return made
+    raise _unfit()
+
+
+def _serialised(node: yaml.Node, end: str) -> Iterator[str]:
+    """Yield a node's YAML as it reads best, then with all but ASCII escaped: PyYAML breaks its own lines at U+0085."""
+    for plain in (True, False):
+        text: str = yaml.serialize(node, Dumper=yaml.SafeDumper, allow_unicode=plain, width=1000)
+        yield text.replace("\n", end)
+
+
+def _unfit() -> SuiteError:
+    return SuiteError("The card's metadata have a layout that cannot be added to; write them a key a line.")
 
 
 def yaml_lines(results: list[dict[str, Any]]) -> list[str]:
@@ -179,6 +208,20 @@ def _is_index(models: Any) -> bool:
     )
 
 
+def _has_references(node: yaml.Node, seen: set[int]) -> bool:
+    """Return whether a node stands for several places: it is the same object in each."""
+    if id(node) in seen:
+        return True
+    seen.add(id(node))
+    return any(_has_references(one, seen) for one in _inner(node))
+
+
+def _inner(node: Any) -> list[yaml.Node]:
+    if isinstance(node, yaml.ScalarNode):
+        return []
+    return [one for pair in node.value for one in (pair if isinstance(pair, tuple) else (pair,))]
+
+
 def _value_of(node: Any, key: str) -> Any:
     return next(value for name, value in node.value if name.value == key)
 
@@ -195,5 +238,4 @@ def _stop(node: Any) -> int:
     """Return where a node's own text ends: a block's mark is that of the next key, behind comments that are not its."""
     if isinstance(node, yaml.ScalarNode) or node.flow_style:
         return int(node.end_mark.index)
-    inner = [one for pair in node.value for one in (pair if isinstance(pair, tuple) else (pair,))]
-    return max((_stop(one) for one in inner), default=int(node.start_mark.index))
+    return max((_stop(one) for one in _inner(node)), default=int(node.start_mark.index))

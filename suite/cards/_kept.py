@@ -20,7 +20,6 @@ from suite.cards._metadata import (
     model_index,
     on_hub,
     pipeline_of,
-    source_of,
 )
 from suite.cards._render import render
 from suite.cards._text import text
@@ -58,7 +57,7 @@ class Weights:
         return f"{base}-{self.record.task}-{self.record.spec.strategy}"
 
 
-def made(store: Store, key: str, repo: str | None, licence: str | None, url: str) -> Card:
+def made(store: Store, key: str, repo: str | None, licence: str | None, source: str) -> Card:
     """Return the card of what a key means.
 
     Raises:
@@ -66,7 +65,7 @@ def made(store: Store, key: str, repo: str | None, licence: str | None, url: str
     """
     weights = _weights(store, kept.find(store, key))
     name = repo.rpartition("/")[2] if repo else weights.title
-    found, source = list(_facts(weights)), source_of(url)
+    found = list(_facts(weights))
     metadata = _metadata(weights, licence)
     if index := model_index(name, found, source):
         metadata[INDEX] = index

@@ -36,14 +36,12 @@ def merged(existing: str, title: str, section: str, metadata: dict[str, Any]) ->
     if not existing.strip():
         existing = f"# {title}\n"
     fence = _FENCED.match(existing)
-    end = "\r\n" if (fence[3] if fence else existing).count("\r\n") else "\n"
+    end = "\r\n" if "\r\n" in existing else "\n"
     front, body = (fence[2], existing[fence.end() :]) if fence else ("", existing)
-    try:
-        front, ours = _with_metadata(front, _ours(body), metadata, end)
-    except RecursionError:
-        raise SuiteError("The card's metadata refer to themselves; write them without references.") from None
+    front, ours = _with_metadata(front, _ours(body), metadata, end)
     opened, closed = (fence[1], fence[3]) if fence else (f"---{end}", f"{end}---{end}{end}")
-    return f"{opened}{front}{closed}{_with_section(body, section, ours, end)}"
+    gap = "" if closed.endswith("\n") else end
+    return f"{opened}{front}{closed}{gap}{_with_section(body, section, ours, end)}"
 
 
 def _with_section(body: str, section: str, ours: dict[str, str], end: str) -> str:

@@ -63,5 +63,6 @@ def table(head: Sequence[object], rows: Sequence[Sequence[object]], left: int) -
 
 def block(lines: Sequence[str], language: str) -> Markup:
     """Return a block of code; no line of it can end the block."""
-    kept = (" " + line if line.lstrip().startswith("```") else line for line in lines)
-    return Markup("\n".join([f"```{language}", *kept, "```"]))
+    runs = [len(found[0]) for line in lines for found in re.finditer("`+", line)]
+    fence = "`" * max(3, max(runs, default=0) + 1)
+    return Markup("\n".join([f"{fence}{language}", *lines, fence]))

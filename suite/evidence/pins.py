@@ -56,7 +56,8 @@ def tasks(sections: Sequence[Section]) -> Table:
 def _data(task: TaskSpec) -> str:
     data = task.dataset
     name = data.path if data.data_files is None else (data.source or data.path)
-    return " ".join([name, *([f"({data.config})"] if data.config else []), *([data.license] if data.license else [])])
+    licence = f", licence {data.license}" if data.license else ""
+    return f"{name}{f' ({data.config})' if data.config else ''}{licence}"
 
 
 def _revision(task: TaskSpec) -> str:
