@@ -258,7 +258,7 @@ def pages_of(shelf: Shelf) -> dict[str, str]:
 def test_no_name_becomes_markup_anywhere(hostile: Shelf) -> None:
     for page, html in pages_of(hostile).items():
         tags = Texts(html).tags
-        assert {tag for tag, _ in tags} <= TAGS, page
+        assert {tag for tag, _ in tags} <= set(TAGS.split()), page
         for tag, attributes in tags:
             assert not [name for name in attributes if name.startswith("on")], (page, tag, attributes)
             assert not [
@@ -268,9 +268,9 @@ def test_no_name_becomes_markup_anywhere(hostile: Shelf) -> None:
         assert "\x00" not in html
 
 
-TAGS = set(
+TAGS = (
     "article b bdi br button caption code dd details div dl dt em figcaption figure h1 h2 h3 i img li line p polyline "
-    "pre section small span strong sup summary svg table tbody td tfoot th thead tr ul".split()
+    "pre section small span strong sup summary svg table tbody td tfoot th thead tr ul"
 )
 
 
