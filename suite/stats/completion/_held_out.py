@@ -91,7 +91,7 @@ def _factor(standardised: list[np.ndarray]) -> float:
 def choose(found: dict[str, HeldOut]) -> str:
     """Return the name with the smallest held-out errors, or the first unless that is better by a standard error.
 
-    The one-standard-error rule of Breiman et al. 1984, Classification and Regression Trees, section 3.4.3, over the
+    The one-standard-error rule of Breiman et al. 1984, Classification and Regression Trees, over the
     square roots of the rows' errors, lest one row that is unlike all others decides.
     """
     first = next(iter(found))

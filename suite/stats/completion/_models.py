@@ -79,7 +79,7 @@ def rank2(table: np.ndarray) -> Filled:
 def regression(table: np.ndarray) -> Filled:
     """Return the table filled by regression of each task on the others that a row has: normal rows, by EM.
 
-    Dempster, Laird & Rubin 1977, JRSS B 39, section 4.1.3. The correlations are drawn towards their mean as if five
+    Dempster, Laird & Rubin 1977, JRSS B 39, 1-38. The correlations are drawn towards their mean as if five
     more rows had it (the target of Ledoit & Wolf 2004, J. Portfolio Management 30(4), 110-119).
     """
     return _normal(table, _towards_one_correlation)
