@@ -45,16 +45,17 @@ def find(contents: Contents, word: str, only: Filter, url: str) -> Checkpoint:
         SuiteError: the store holds no record of it, several revisions of it, or none that passes.
     """
     about = {text: json.loads(text)["checkpoint"] for text in {e.head.about for e in contents.entries}}
-    name, revision = _only(word, [*about.values()], url)
+    store = f"The store '{url}'" if url else "The store"
+    name, revision = _only(word, [*about.values()], store)
     of_it = {text for text, one in about.items() if (one["name"], one["revision"]) == (name, revision)}
     entries = [e for e in contents.entries if e.head.about in of_it]
     found, left_out = sections(Contents(entries, contents.again), None, only)
     if not any(line.row.init == PRETRAINED for section in found for line in section.lines):
-        raise SuiteError(f"The store '{url}' holds no record of '{word}' that fits: {_asked(only)}.")
+        raise SuiteError(f"{store} holds no record of '{word}' that fits: {_asked(only)}.")
     return Checkpoint(name, revision, tuple(found), tuple(left_out))
 
 
-def _only(word: str, about: Sequence[dict[str, Any]], url: str) -> tuple[str, str]:
+def _only(word: str, about: Sequence[dict[str, Any]], store: str) -> tuple[str, str]:
     """Return the name and the revision that a word means.
 
     Raises:
@@ -65,7 +66,7 @@ def _only(word: str, about: Sequence[dict[str, Any]], url: str) -> tuple[str, st
     if not found:
         twins = any(_is_called(word, one["name"], one["revision"]) for one in about)
         if twins:
-            raise SuiteError(f"The store '{url}' holds only runs of '{word}' from random weights, which have no card.")
+            raise SuiteError(f"{store} holds only runs of '{word}' from random weights, which have no card.")
         raise unknown("checkpoint in the store", word, {name for name, _ in known})
     if len(found) > 1:
         several = ", ".join(f"'{name}@{revision.removeprefix('sha256:')[:12]}'" for name, revision in found)

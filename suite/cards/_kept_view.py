@@ -14,6 +14,7 @@ from suite.cards._loading import FOLDER, loading
 from suite.cards._metadata import on_hub
 from suite.cards._tables import NONE
 from suite.cards._text import code, joined, said, table
+from suite.comparable import trunk_of
 from suite.evidence import pins, words
 from suite.evidence.words import counted, told
 from suite.leaderboard import Cell
@@ -127,7 +128,7 @@ def _data(record: Record) -> Markup:
     task, counts = record.task_spec, record.counts
     data = task.dataset
     revision = f"{data.revision or 'none'}{' (that of the day: the task file names none)' * data.unpinned}"
-    rows = [
+    rows: list[list[object]] = [
         ["task", said("{name}, version {version}", name=code(task.name), version=task.version)],
         [
             "data",
@@ -135,11 +136,22 @@ def _data(record: Record) -> Markup:
         ],
         ["revision", code(revision)],
         ["licence of the data", data.license or "not told by the task file"],
+        *_cut(record),
         ["rows trained on", f"{counts.get('train', 0):,}"],
         ["rows to choose by (validation)", f"{counts.get('validation', 0):,}"],
         ["test rows", f"{counts.get('test', 0):,}"],
     ]
     return table(("what", "value"), rows, left=2)
+
+
+def _cut(record: Record) -> list[list[object]]:
+    """Return what sets this run's rows apart: the tasks that shared its trunk, the fold of its data."""
+    spec, trunk = record.spec, trunk_of(record.spec)
+    rows: list[list[object]] = [["trained together with", joined([code(n) for n in trunk if n != record.task])]]
+    rows = rows if trunk else []
+    if spec.resample != "holdout":
+        rows.append(["cut of the data", said("{way}, number {n}", way=code(spec.resample), n=spec.fold + 1)])
+    return rows
 
 
 def _clean(record: Record) -> Markup | None:

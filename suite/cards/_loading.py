@@ -75,7 +75,8 @@ def _transformers(about: About, kind: Kind, where: str) -> list[str]:
             f"{name} = {reader}.from_pretrained({_text(where)})",
             f"model = {auto}.from_pretrained({_text(where)}).eval()",
         ]
-    outputs = f", num_labels={kind.n_outputs(about.classes)}" if kind.target != "text" else ""
+    head = f", num_labels={kind.n_outputs(about.classes)}, ignore_mismatched_sizes=True"  # the adapter brings its own
+    outputs = head if kind.target != "text" else ""
     return [
         "from peft import PeftModel",
         imports,
@@ -149,14 +150,7 @@ def _texts(about: About, kind: Kind, pair: bool) -> list[str]:
             "answer = choices[scores.argmax()]",
         ]
     if about.kind == "question_answering":
-        return [
-            'question, context = "Who was it?", "It was the cat."',
-            f"inputs = tokenizer(question, context, {cut})",
-            "with torch.no_grad():",
-            "    outputs = model(**inputs)",
-            "start, end = outputs.start_logits.argmax(), outputs.end_logits.argmax()",
-            'answer = tokenizer.decode(inputs["input_ids"][0, start : end + 1])',
-        ]
+        return _question(about)
     if kind.target == "tags":
         return [
             labels,
@@ -181,6 +175,27 @@ def _texts(about: About, kind: Kind, pair: bool) -> list[str]:
         f"    scores = model(**inputs).logits.{_scores(kind)}[0]",
         _best(kind),
     ]
+
+
+def _question(about: About) -> list[str]:
+    """Return code that looks for the best span of a context that is read whole."""
+    cut = f'truncation="only_second", max_length={about.max_length}, return_offsets_mapping=True, return_tensors="pt"'
+    code = [
+        'question, context = "Who was it?", "It was the cat."',
+        f"inputs = tokenizer(question, context, {cut})",
+        'places = inputs.pop("offset_mapping")[0].tolist()',
+        "with torch.no_grad():",
+        "    outputs = model(**inputs)",
+        "spans = outputs.start_logits[0, :, None] + outputs.end_logits[0]",
+        "inside = torch.tensor([part == 1 for part in inputs.sequence_ids(0)])",
+        "allowed = inside[:, None] & inside & torch.ones_like(spans, dtype=torch.bool).triu().tril(29)",
+        "best = spans.masked_fill(~allowed, -torch.inf)",
+        "start, end = divmod(best.argmax().item(), len(best))",
+        "answer = context[places[start][0] : places[end][1]]",
+    ]
+    if len(about.classes) > 1:
+        code.append('answer = "" if spans[0, 0] >= best.max() else answer')
+    return code
 
 
 def _images(about: About, kind: Kind) -> list[str]:
