@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,10 @@ from suite.effects import Effect
 from suite.index import Entry
 from suite.leaderboard import Board
 from suite.spec import Failure, Record, RunSpec
+
+
+TASK_WIDTH = 12
+"""The widest column of a task; longer names are broken."""
 
 
 def console(err: bool = False) -> Console:
@@ -118,7 +123,7 @@ def _board_table(board: Board, title: str, shape: tables.Shape) -> Table:
     table = _titled(title, f"Protocol {board.protocol}. {tables.LEGEND}")
     cells, wide = tables.cells(board, shape), shape != "scores"
     for name in tables.head(board, shape):
-        table.add_column(escape(name), **_column(name, board.tasks, wide, cells))
+        table.add_column(escape(_broken(name)), **_column(name, board.tasks, wide, cells))
     for row in cells:
         table.add_row(*(escape(text if wide else text.replace(" ±", "\n±")) for text in row))
     return table
@@ -129,7 +134,7 @@ def loss_table(board: Board, title: str = "") -> Table:
     table = _titled(title, tables.LOSS_LEGEND)
     cells = tables.loss_cells(board)
     for name in tables.loss_head(board):
-        table.add_column(escape(name), **_column(name, board.losses, True, cells))
+        table.add_column(escape(_broken(name)), **_column(name, board.losses, True, cells))
     for row in cells:
         table.add_row(*(escape(text) for text in row))
     return table
@@ -139,10 +144,20 @@ def _titled(title: str, caption: str) -> Table:
     return Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
 
 
+def _broken(name: str) -> str:
+    """Return a long name in lines that end at its hyphens."""
+    lines = [""]
+    for part in re.findall(r"[^-]*-|[^-]+", name):
+        if lines[-1] and len(lines[-1] + part) > TASK_WIDTH:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
 def _column(name: str, tasks: Sequence[str], wide: bool, cells: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Return how a column of a board is laid out."""
     if name in tasks:
-        return {"justify": "right", "overflow": "fold", "min_width": 11 if wide else 5, "max_width": 12}
+        return {"justify": "right", "overflow": "fold", "min_width": 11 if wide else 5, "max_width": TASK_WIDTH}
     if name == "model":
         return {"overflow": "fold", "min_width": min(max(len(row[1]) for row in cells), 32 if wide else 12)}
     style = "bold" if name in ("M", "mean loss") else ""
