@@ -27,7 +27,6 @@ from suite.index import Entry
 from suite.leaderboard import Board
 from suite.spec import Failure, Record, RunSpec
 
-
 TASK_WIDTH = 12
 """The widest column of a task; longer names are broken."""
 
