@@ -258,7 +258,7 @@ def pages_of(shelf: Shelf) -> dict[str, str]:
 def test_no_name_becomes_markup_anywhere(hostile: Shelf) -> None:
     for page, html in pages_of(hostile).items():
         tags = Texts(html).tags
-        assert {tag for tag, _ in tags} <= TAGS, page
+        assert not [tag for tag, _ in tags if not TAGS.fullmatch(tag)], page
         for tag, attributes in tags:
             assert not [name for name in attributes if name.startswith("on")], (page, tag, attributes)
             assert not [
@@ -268,7 +268,10 @@ def test_no_name_becomes_markup_anywhere(hostile: Shelf) -> None:
         assert "\x00" not in html
 
 
-TAGS = {"article", "b", "bdi", "br", "button", "caption", "code", "dd", "details", "div", "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "i", "img", "li", "line", "p", "polyline", "pre", "section", "small", "span", "strong", "sup", "summary", "svg", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "wbr"}
+TAGS = re.compile(
+    "article|b|bdi|br|button|caption|code|d[dlt]|details|div|em|fig(caption|ure)|h[123]|i|img|li|line|p|polyline|pre|"
+    "section|small|span|strong|sup|summary|svg|table|tbody|t[dhr]|tfoot|thead|ul|wbr"
+)
 
 
 def test_a_name_is_shown_as_it_is(hostile: Shelf) -> None:
