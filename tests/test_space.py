@@ -258,7 +258,7 @@ def pages_of(shelf: Shelf) -> dict[str, str]:
 def test_no_name_becomes_markup_anywhere(hostile: Shelf) -> None:
     for page, html in pages_of(hostile).items():
         tags = Texts(html).tags
-        assert {tag for tag, _ in tags} <= set(TAGS.split()), page
+        assert not [tag for tag, _ in tags if not TAGS.fullmatch(tag)], page
         for tag, attributes in tags:
             assert not [name for name in attributes if name.startswith("on")], (page, tag, attributes)
             assert not [
@@ -268,9 +268,9 @@ def test_no_name_becomes_markup_anywhere(hostile: Shelf) -> None:
         assert "\x00" not in html
 
 
-TAGS = (
-    "article b bdi br button caption code dd details div dl dt em figcaption figure h1 h2 h3 i img li line p polyline "
-    "pre section small span strong sup summary svg table tbody td tfoot th thead tr ul"
+TAGS = re.compile(
+    "article|b|bdi|br|button|caption|code|d[dlt]|details|div|em|fig(caption|ure)|h[123]|i|img|li|line|p|polyline|pre|"
+    "section|small|span|strong|sup|summary|svg|table|tbody|t[dhr]|tfoot|thead|ul|wbr"
 )
 
 
@@ -352,8 +352,8 @@ def test_the_front_is_what_nothing_beats_at_its_cost(shelf: Shelf) -> None:
 
 def test_losses_are_boards_of_their_own(tmp_path: Path) -> None:
     loss = MetricInfo(name="mean_squared_error", version=1, greater_is_better=False, range=(0.0, None), chance=None)
-    values = {"a": 0.2, "b": 0.4}
-    made_up = [made(name, "l1", np.full(30, values[name]), main=loss, seed=seed) for name in values for seed in (0, 1)]
+    given = [("a", 0.2, 0), ("a", 0.2, 1), ("b", 0.4, 0), ("b", 0.4, 1)]
+    made_up = [made(name, "l1", np.full(30, value), main=loss, seed=seed) for name, value, seed in given]
     shelf = Shelf(filled(tmp_path, made_up))
     shown = show(shelf.now, View())
     assert shown.section is not None

@@ -54,9 +54,13 @@ def known(snapshot: Snapshot) -> dict[str, TaskSpec]:
 
 
 def _section(snapshot: Snapshot, name: str) -> Section | None:
-    """Return the board that a task is on; of several the one with the most rows that have it."""
-    with_task = [s for s in snapshot.boards().sections if any(column.name == name for column in s.columns)]
-    return max(with_task, key=lambda s: sum(name in line.row.tasks for line in s.lines), default=None)
+    """Return the board that a task is on: of the first protocol that has it, the one with the most rows of it."""
+    for protocol in snapshot.protocols:
+        sections = snapshot.boards("", protocol).sections
+        with_task = [s for s in sections if any(column.name == name for column in s.columns)]
+        if with_task:
+            return max(with_task, key=lambda s: sum(name in line.row.tasks for line in s.lines))
+    return None
 
 
 def _ordered(section: Section, name: str) -> list[Line]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from suite.evidence.words import clean, counted
 from suite.tables import between, count, spread
@@ -29,7 +30,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"clean": shown, "percent": percent, "count": count, "when": when}
+    made.filters |= {"clean": shown, "breaks": breaks, "percent": percent, "count": count, "when": when}
     made.globals |= {"counted": counted, "spread": spread, "between": between}
     return made
 
@@ -38,6 +39,11 @@ def shown(text: object) -> str:
     """Return a text without what steers a browser or the direction of writing."""
     words = str(text)
     return words if words.isascii() and words.isprintable() else clean(words)
+
+
+def breaks(text: str) -> Markup:
+    """Return a name that may go on in a new line after each '/'."""
+    return Markup("/<wbr>").join(escape(part) for part in shown(text).split("/"))
 
 
 def percent(share: float) -> str:

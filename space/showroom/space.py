@@ -105,7 +105,7 @@ def _restore(page: gr.Blocks, tabs: gr.Tabs, board: Leaderboard, pairs: Compare)
         told = {name: values for name, values in parse_qs(text.lstrip("?")[:4000]).items() if not name.startswith("__")}
         tab, words = told.get("tab", [""])[-1], told.get("with", [])
         first = board.restore(text) if told else [gr.skip()] * len(board.outputs)
-        second = pairs.restore(words) if words else [gr.skip()] * len(pairs.outputs)
+        second = pairs.restore(words, told.get("protocol", [""])[-1]) if words else [gr.skip()] * len(pairs.outputs)
         return [gr.update(selected=tab) if tab in TABS else gr.skip(), *first, *second]
 
     outputs = [tabs, *board.outputs, *pairs.outputs]

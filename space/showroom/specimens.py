@@ -21,6 +21,9 @@ LONGEST = 700
 MOST_ROWS = 60_000
 """Rows of a task that are looked through for examples; more of them are not held in this process."""
 
+NAMES = {"text_pair": "second text", "tokens": "text", "context": "text that holds the answer"}
+"""What fields are called where their own name says little."""
+
 _SIDE, _MOST_PIXELS = 160, 50_000_000
 Input = tuple[str, str, str]
 
@@ -54,13 +57,14 @@ def shown(row: Mapping[str, Any]) -> list[Input]:
     return [_input(name, value) for name, value in row.items() if value is not None]
 
 
-def _input(name: str, value: Any) -> Input:
+def _input(field: str, value: Any) -> Input:
+    name = NAMES.get(field, field)
     if isinstance(value, bytes):
         picture = thumbnail(value)
         return (name, "image", picture) if picture else (name, "text", "(a picture that cannot be drawn)")
     if isinstance(value, list | tuple):
         words = [str(part) for part in value]
-        joined = " ".join(words) if name == "tokens" else "\n".join(f"{chr(65 + i)}. {w}" for i, w in enumerate(words))
+        joined = " ".join(words) if field == "tokens" else "\n".join(f"{chr(65 + i)}. {w}" for i, w in enumerate(words))
         return name, "text", _cut(joined)
     return name, "text", _cut(str(value))
 

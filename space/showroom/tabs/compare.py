@@ -39,10 +39,11 @@ class Compare:
                 protocols, value=next(iter(protocols), None), label="Protocol", elem_id="cp-protocol", scale=1
             )
         page = gr.HTML(EMPTY, apply_default_css=False, elem_id="comparison", elem_classes="shop")
-        more = gr.Button("Show examples on which they disagree", size="sm", elem_id="cp-examples", visible=False)
+        with gr.Row(elem_classes="actions"):
+            more = gr.Button("Show examples on which they disagree", size="sm", elem_id="cp-examples", visible=False)
         examples = gr.HTML("", apply_default_css=False, elem_id="disagreements", elem_classes="shop")
         link = gr.Textbox("", visible=False)
-        self.outputs = [rows, page, more]
+        self.outputs = [rows, way, page, more]
         rows.input(self.compared, [rows, way], [page, more, examples, link], **LATEST)
         way.input(self.others, way, [rows, page, more, examples], **LATEST)
         more.click(self.examples, [rows, way], examples, **SLOW)
@@ -52,7 +53,8 @@ class Compare:
         """Compare what is chosen, and tell it in a link."""
         if not words or len(words) < 2:
             return EMPTY, gr.update(visible=False), "", ""
-        told = urlencode([("tab", "compare"), *(("with", word) for word in words)])
+        other = [("protocol", way)] if way in self._shelf.now.protocols[1:] else []
+        told = urlencode([("tab", "compare"), *other, *(("with", word) for word in words)])
         return compare.html(self._shelf.now, words, way or ""), gr.update(visible=True), "", told
 
     def others(self, way: str | None) -> tuple[Any, ...]:
@@ -64,9 +66,11 @@ class Compare:
         """Show the examples on which they disagree."""
         return compare.disagreements(self._shelf.now, words or [], way or "")
 
-    def restore(self, words: list[str]) -> list[Any]:
+    def restore(self, words: list[str], way: str) -> list[Any]:
         """Return what the parts say of the rows that a link names."""
-        known = {word for _, word in self._shelf.now.names()}
-        chosen = [word for word in dict.fromkeys(words) if word in known][: compare.MOST]
-        page, button, _, _ = self.compared(chosen, None)
-        return [gr.update(value=chosen), page, button]
+        snapshot = self._shelf.now
+        way = way if way in snapshot.protocols else next(iter(snapshot.protocols), "")
+        names = snapshot.names(way)
+        chosen = [word for word in dict.fromkeys(words) if word in {word for _, word in names}][: compare.MOST]
+        page, button, _, _ = self.compared(chosen, way)
+        return [gr.update(choices=names[:MOST_CHOICES], value=chosen), way or None, page, button]

@@ -32,7 +32,8 @@ class Library:
             with gr.Row(elem_classes="bar"):
                 close = gr.Button("Close", size="sm", elem_classes="close")
             page = gr.HTML("", apply_default_css=False, elem_id="task", elem_classes="shop")
-            more = gr.Button("Show test examples", size="sm", elem_id="ts-examples", visible=False)
+            with gr.Row(elem_classes="actions"):
+                more = gr.Button("Show test examples", size="sm", elem_id="ts-examples", visible=False)
             examples = gr.HTML("", apply_default_css=False, elem_id="specimens", elem_classes="shop")
         name = gr.Textbox("", visible=False)
         tab.select(lambda: library.html(shelf.now), None, listed, **QUICK)
