@@ -577,3 +577,38 @@ def test_behind_the_hubs_proxy_the_last_address_counts(monkeypatch: pytest.Monke
     monkeypatch.setenv("SPACE_ID", "org/name")
     assert desk.visitor_of("10.0.0.1", said) == "1.2.3.4"
     assert desk.visitor_of(None, {}) == "unknown"
+
+
+# -- the Hub -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_space_is_brought_to_the_hub_in_one_commit_and_once(tmp_path: Path) -> None:
+    from hub_session import TOKEN, Session
+    from loopback_hub import LoopbackHub, User
+
+    with LoopbackHub() as hub, Session(hub, tmp_path) as session:
+        hub.users[TOKEN] = User("somebody", organisations=("org",))
+        words = ("space", "--deploy", "org/board", "--store", "hf://datasets/org/results")
+        planned = session.suite(*words, "--dry-run")
+        assert "new     app.py" in planned.out
+        assert "It would be created." in planned.out
+        assert ("spaces", "org/board") not in hub.repositories
+        told = session.suite(*words)
+        assert told.code == 0, told.err
+        assert "in one commit" in told.out
+        repository = hub.repositories["spaces", "org/board"]
+        assert repository.sdk == "gradio"
+        files = repository.files
+        assert files["app.py"] == (SPACE / "app.py").read_bytes()
+        assert files["store.txt"] == b"hf://datasets/org/results\n"
+        assert files["suite/spec.py"].startswith(b'"""What an evaluation is')
+        commits = len(repository.commits)
+        assert session.suite(*words).out.startswith("Nothing to change")
+        assert len(repository.commits) == commits
+        changed = session.suite(*words[:3])
+        assert changed.code == 0
+        assert "store.txt" not in hub.repositories["spaces", "org/board"].files
+        refused = session.suite("space", "--deploy", "other/board")
+        assert refused.code == 2
+        assert session.suite("space", "--deploy", "no name").code == 2

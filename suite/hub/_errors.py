@@ -10,7 +10,7 @@ from suite.spec import SuiteError
 NO_TOKEN = "Writing to the Hub needs a token, and there is none. Log in with: hf auth login (or set HF_TOKEN)."
 WRONG_TOKEN = "The Hub does not take this token: it is wrong or was taken back. Log in anew with: hf auth login --force"
 AGAIN = "Nothing was published; the same command does it, or the rest of it."
-TOKENS = re.compile(r"hf_[A-Za-z0-9]{16,}|(?<=Bearer )\S+")
+TOKENS = re.compile(r"hf_[A-Za-z0-9]{16,}|(?<=Bearer[ ])\S+")
 
 
 def explain(error: Exception, what: str) -> SuiteError:
