@@ -156,7 +156,8 @@ def visit(browser: Any, space: Served) -> Iterator[Callable[..., Any]]:
         page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(base + query)
-        expect(page.locator("#board .lead, #board .empty").first).to_be_attached(timeout=SECONDS)  # hidden where a link opens another tab
+        board = page.locator("#board .lead, #board .empty").first  # hidden where a link opens another tab
+        expect(board).to_be_attached(timeout=SECONDS)
         return page
 
     yield open_page
