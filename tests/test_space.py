@@ -508,6 +508,8 @@ def test_what_is_deployed_is_the_space_and_what_it_stands_on() -> None:
         "tasks/bundled/digits.yaml",
         "results/index.parquet",
     } <= files.keys()
+    assert sum(path.startswith("results/records/") for path in files) >= 4 * 40
+    assert "results/index.parquet" not in files  # a cache of this machine
     assert files["store.txt"] == b"hf://datasets/org/results\n"
     assert deployment.files()["store.txt"] is None  # one that was named before is taken away
     assert not [path for path in files if "__pycache__" in path or path.startswith((".", "tests"))]
