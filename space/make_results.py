@@ -28,7 +28,6 @@ def make(store: str) -> None:
     shown = quick | {"protocol": str(HERE / "showcase.yaml"), "keep_weights": True}
     suite.run(MINILM, "wordnet-questions", "lora", seeds=1, **shown)
     suite.run(MINILM, "wordnet-entities", "linear_probe", seeds=1, **shown)
-    suite.rank(store)  # leaves the index, so that the Space need not open every record
 
 
 if __name__ == "__main__":

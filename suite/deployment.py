@@ -49,7 +49,8 @@ def _below(folder: Path) -> Iterator[str]:
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         carried = folder == _PACKAGE and parts[0] in ("_tasks", "_cards", "_space")
-        if path.is_file() and not carried and "__pycache__" not in parts and not any(p.startswith(".") for p in parts):
+        cache = "__pycache__" in parts or parts[-2:] == ("results", "index.parquet")
+        if path.is_file() and not carried and not cache and not any(p.startswith(".") for p in parts):
             yield path.relative_to(folder).as_posix()
 
 

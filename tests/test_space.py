@@ -24,7 +24,8 @@ from suite.store import Store
 SPACE = Path(__file__).parent.parent / "space"
 sys.path.insert(0, str(SPACE))
 
-from showroom import board, booth, compare, desk, explore, figures, library, specimens, views  # noqa: E402
+from showroom import board, booth, compare, desk, explore, figures, library, sheet, specimens, views  # noqa: E402
+from showroom.axes import linear  # noqa: E402
 from showroom.shelf import EVERY, Shelf, row_id  # noqa: E402
 from showroom.views import View, of_query, show  # noqa: E402
 
@@ -207,13 +208,13 @@ def test_a_sheet_says_what_a_row_is_and_how_to_do_it_again(shelf: Shelf) -> None
     shown = show(shelf.now, View())
     assert shown.section is not None
     first = next(line for line in shown.lines if line.ranked)
-    text = Texts(board.sheet(shown.section, first)).text
+    text = Texts(sheet.html(shown.section, first)).text
     assert "org/good" in text
     assert "suite run -m org/good@" in text
     assert "suite verify" in text
     assert all(task in text for task in TASKS)
     rows = [line for section in shelf.now.boards().sections for line in section.lines]
-    assert all("%" in board.sheet(shown.section, line) for line in shown.section.lines)
+    assert all("%" in sheet.html(shown.section, line) for line in shown.section.lines)
     assert len({row_id(line) for line in rows}) == len({line.name for line in rows})
 
 
@@ -246,7 +247,7 @@ def pages_of(shelf: Shelf) -> dict[str, str]:
     full = [word for word in words if word.endswith(":full")]
     return {
         "board": board.html(shown),
-        "sheets": "".join(board.sheet(shown.section, line) for line in shown.section.lines),
+        "sheets": "".join(sheet.html(shown.section, line) for line in shown.section.lines),
         "explore": explore.html(shown),
         "tasks": library.html(now) + library.task_html(now, "t1"),
         "compare": compare.html(now, full[:4], now.protocols[0]),
@@ -331,7 +332,7 @@ def test_figures_stand_inside_their_tracks(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-3, 97), (0.001, 0.0011), (-1e6, 1e6), (5, 5.0001)])
 def test_an_axis_has_a_few_round_ticks_inside(low: float, high: float) -> None:
-    scale = figures.linear(low, high)
+    scale = linear(low, high)
     assert 2 <= len(scale.ticks) <= 7
     assert all(0 <= at <= 1 for at, _ in scale.ticks)
     texts = [text for _, text in scale.ticks]
@@ -505,8 +506,10 @@ def test_what_is_deployed_is_the_space_and_what_it_stands_on() -> None:
         "suite/spec.py",
         "cards/report.html.jinja",
         "tasks/bundled/digits.yaml",
-        "results/index.parquet",
+        "showroom/script.js",
     } <= files.keys()
+    assert sum(path.startswith("results/records/") for path in files) >= 4 * 40
+    assert "results/index.parquet" not in files  # a cache of this machine
     assert files["store.txt"] == b"hf://datasets/org/results\n"
     assert deployment.files()["store.txt"] is None  # one that was named before is taken away
     assert not [path for path in files if "__pycache__" in path or path.startswith((".", "tests"))]

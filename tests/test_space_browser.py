@@ -55,6 +55,12 @@ class Served:
     store: Path
     seconds: float
 
+    @property
+    def megabytes(self) -> int:
+        """Memory that is resident now."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) // 1000 for line in lines if line.startswith("VmRSS"))
+
     def has_torch(self) -> bool:
         """Return whether the process has loaded torch."""
         return "libtorch" in Path(f"/proc/{self.process.pid}/maps").read_text()
@@ -366,6 +372,12 @@ def test_a_task_opens_with_its_pins_and_examples(visit: Any) -> None:
     page.locator("#tasks [data-task='sst2']").first.click()
     expect(page.locator("#task")).to_contain_text("No record yet")
     expect(page.locator("#ts-examples")).not_to_be_visible()
+
+
+def test_all_that_only_reads_takes_less_than_400_megabytes(space: Served) -> None:
+    """After all of the above, and before the first question to the demo."""
+    assert not space.has_torch()
+    assert space.megabytes < 400
 
 
 # -- the demo ----------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from command_line import call, records
 from hub_session import TOKEN, RefusedError, Session
-from loopback_hub import LoopbackHub
+from loopback_hub import LoopbackHub, User
 
 from suite import submissions
 from suite.spec import SuiteError
@@ -344,3 +344,55 @@ def test_a_reason_tells_nothing_of_this_machine() -> None:
 def test_an_empty_queue_is_told(tmp_path: Path) -> None:
     assert call("queue", "list", "--store", tmp_path).out == "Nothing was submitted.\n"
     assert call("queue", "list", "--store", "nowhere://x").code == 2
+
+
+QUEUE = """
+from suite.submissions import Queue, Submission
+queue = Queue("hf://datasets/org/results")
+before = queue.counts()["pending"]
+queue.put(Submission.model_validate_json(given))
+(one,) = queue.waiting()
+claims = [queue.claim(one), queue.claim(one)]
+running = queue.counts()
+queue.finish(one, "done", "3 records")
+result = [before, claims, running, [[found.state, found.note] for found in queue.listed()]]
+"""
+
+
+def test_a_queue_on_the_hub_is_the_same(hub: LoopbackHub, session: Session) -> None:
+    hub.repository("org/results", "datasets").commit({"README.md": CARD})
+    hub.users[TOKEN] = User("ann", ("org",))
+    try:
+        before, claims, running, listed = session.run(QUEUE, given=submission(1).model_dump_json())
+    finally:
+        hub.users.clear()
+    assert (before, claims) == (0, [True, False])
+    assert running == {"pending": 0, "running": 1, "done": 0, "failed": 0}
+    assert listed == [["done", "3 records"]]
+    names = [name for name in hub.repository("org/results", "datasets").files if name.startswith("submissions/")]
+    assert sorted(names) == [f"submissions/{submission(1).id}.done.json", f"submissions/{submission(1).id}.json"]
+
+
+PUT = """
+from suite.submissions import Queue, Submission
+Queue(store).put(Submission.model_validate_json(given))
+"""
+
+
+@pytest.mark.parametrize(("token", "store"), [(None, "org/results"), (TOKEN, "other/results"), (TOKEN, "org/none")])
+def test_a_queue_that_may_not_be_written_is_one_sentence(
+    token: str | None, store: str, hub: LoopbackHub, session: Session
+) -> None:
+    for name in ("org/results", "other/results"):
+        hub.repository(name, "datasets").commit({"README.md": CARD})
+    hub.users[TOKEN] = User("ann", ("org",))
+    try:
+        with pytest.raises(RefusedError) as error:
+            session.run(PUT, token=token, store=f"hf://datasets/{store}", given=submission(1).model_dump_json())
+    finally:
+        hub.users.clear()
+    told = str(error.value)
+    assert told.startswith(f"The queue of 'hf://datasets/{store}' cannot be written: ")
+    assert "\n" not in told
+    assert hub.url not in told
+    assert len(told) < 300

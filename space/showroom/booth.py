@@ -29,7 +29,7 @@ HELD = 2
 LONGEST = 20_000
 """Characters of a text that is asked about here."""
 
-MOST_BYTES = 10_000_000
+MOST_BYTES = 10 * 2**20
 """Of a picture's file."""
 
 _TARGETS = ("label", "labels", "score", "tags", "answers")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from showroom import figures, pages, specimens
-from showroom.figures import Bar, Scale
+from showroom import pages, specimens
+from showroom.axes import Scale, linear
+from showroom.figures import Bar
 from showroom.shelf import Snapshot
 from suite.comparison import Comparison, Comparisons, Disagreement, TaskVerdict, compare
 from suite.spec import SuiteError
@@ -78,7 +79,7 @@ def _scale(pair: Comparison, judged: dict[str, TaskVerdict]) -> Scale:
     ends = sorted(max(abs(end) for end in one.interval) for one in scores if one.interval)
     usual = ends[len(ends) // 2] if ends else 0.0
     reach = 100 * max([*gaps, min(ends[-1], 3 * usual) if ends else 0.0, 0.01]) * 1.15
-    return figures.linear(-reach, reach)
+    return linear(-reach, reach)
 
 
 def _row(task: str, one: TaskVerdict, scale: Scale) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from showroom import figures, pages
+from showroom import figures, pages, ranks
 from showroom.views import Shown
 from suite.evidence import Line, Section
 from suite.evidence.words import counted
@@ -24,7 +24,7 @@ def html(shown: Shown) -> str:
     lines = shown.lines[:MOST]
     everyone = [line for line in section.lines if not shown.view.strategies or line.way in shown.view.strategies]
     cut = f" The first {MOST} are shown below the costs." if shown.found > MOST else ""
-    chances = figures.chances(section, everyone, MOST)
+    chances = ranks.chances(section, everyone, MOST)
     return pages.render(
         "explore",
         section=section,

@@ -8,32 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from showroom.axes import Scale, linear
 from suite.evidence import Column, Line, Section
 from suite.report import COSTS, Cost, Mark, front, window
-from suite.stats import ranking
 from suite.tables import spread
 
 SERIES = 8
 """Colours that strategies have."""
-
-_Z95 = 1.959964
-
-
-@dataclass(frozen=True)
-class Scale:
-    """An axis: what stands at its ends, and ticks as (place, text)."""
-
-    low: float
-    high: float
-    ticks: tuple[tuple[float, str], ...] = ()
-
-    def at(self, value: float) -> float:
-        """Return where a value stands, cut at the ends."""
-        return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
-
-    def holds(self, value: float) -> bool:
-        """Return whether a value is inside."""
-        return self.low <= value <= self.high
 
 
 @dataclass(frozen=True)
@@ -56,17 +37,6 @@ class Panel:
     scale: Scale
     bars: tuple[Bar | None, ...]
     mark: float | None = None
-
-
-def linear(low: float, high: float, about: int = 4) -> Scale:
-    """Return an axis with about so many round ticks."""
-    span = high - low
-    step = 10 ** math.floor(math.log10(span / about))
-    step = next((step * times for times in (1, 2, 5, 10) if span / (step * times) <= about + 1), step * 10)
-    digits = max(0, -math.floor(math.log10(step)))
-    first = math.ceil(low / step)
-    values = [first * step + i * step for i in range(int((high - first * step) / step + 1e-9) + 1)]
-    return Scale(low, high, tuple(((value - low) / span, f"{value + 0.0:.{digits}f}") for value in values))
 
 
 def means(section: Section, lines: Sequence[Line]) -> tuple[Scale, list[Bar | None]]:
@@ -207,27 +177,6 @@ def _logarithmic(low: float, high: float, cost: Cost) -> Scale:
 def costs(lines: Sequence[Line]) -> list[Cost]:
     """Return the ways to count cost that some row tells of."""
     return [cost for cost in COSTS if any(cost.of(line.row) for line in lines)]
-
-
-@dataclass(frozen=True)
-class Chances:
-    """How often each row came to each rank [rows, ranks] when all are drawn from their intervals."""
-
-    lines: tuple[Line, ...]
-    shares: np.ndarray
-    expected: np.ndarray
-
-
-def chances(section: Section, lines: Sequence[Line], most: int) -> Chances | None:
-    """Return the chances of the first ranks of as many rows; None below two rows with an interval."""
-    sure = [line for line in lines if line.interval is not None and line.mean is not None]
-    if len(sure) < 2:
-        return None
-    middles = np.array([line.mean for line in sure], dtype=float)
-    widths = np.array([line.interval[1] - line.interval[0] for line in sure if line.interval])
-    draws = ranking.draw_means(middles, widths / (2 * _Z95), draws=4000)
-    shares = ranking.rank_distribution(-draws if section.loss else draws)
-    return Chances(tuple(sure[:most]), shares[:most, :most], shares @ np.arange(1, len(sure) + 1))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import threading
@@ -17,7 +18,7 @@ from showroom import library, pages
 from showroom.booth import MOST_BYTES, Booth
 from showroom.desk import Desk
 from showroom.shelf import Shelf, Snapshot
-from showroom.tabs import QUICK
+from showroom.tabs import QUICK, looks
 from showroom.tabs.compare import Compare
 from showroom.tabs.demo import Demo
 from showroom.tabs.explore import Explore
@@ -33,11 +34,12 @@ BUNDLED = ROOT / "results"
 THREADS = 12
 """That answer at once: Python runs one at a time, and each keeps memory of its own."""
 
+_ARENA_MAX = -8
+"""M_ARENA_MAX of glibc's malloc.h."""
+
 QUEUE = "./results"
 """The store whose queue is used where no store is named: the default of every command."""
 
-FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "Liberation Sans", "sans-serif"]
-MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace"]
 TABS = ("leaderboard", "compare", "explore", "tasks", "demo", "submit")
 
 
@@ -69,15 +71,13 @@ def _number(name: str, usual: int) -> int:
     return int(text)
 
 
-def build(settings: Settings) -> gr.Blocks:
-    """Return the page over a store, or over the bundled results where none is named.
+def build(settings: Settings, shelf: Shelf) -> gr.Blocks:
+    """Return the page over what a shelf holds.
 
     Raises:
-        SuiteError: the store cannot be opened.
+        SuiteError: the queue cannot be opened.
     """
-    shelf = Shelf(settings.store or str(BUNDLED))
     desk = Desk(settings.store or QUEUE, settings.gate, settings.offline)
-    threading.Thread(target=_warm, args=(shelf,), daemon=True).start()
     with gr.Blocks(title="Transfer Suite", analytics_enabled=False) as page:
         gr.HTML(pages.render("head", facts=_facts(shelf.now)), apply_default_css=False, elem_classes="shop")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
@@ -124,95 +124,20 @@ def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
     return [*((n, word) for n, word in counts), (days, "newest run")]
 
 
-def theme() -> gr.themes.Base:
-    """Return the looks of Gradio's own parts: fonts of the visitor's machine, colours of our style sheet."""
-    plain = gr.themes.Base(font=FONTS, font_mono=MONO, text_size="md", radius_size="sm", spacing_size="md")
-    light, dark = _LIGHT, _DARK
-    both = {f"{name}{end}": value for end, values in (("", light), ("_dark", dark)) for name, value in values.items()}
-    return plain.set(block_border_width="0px", block_padding="0px", input_border_width="1px", **both)
-
-
-_LIGHT = {
-    "body_background_fill": "#ffffff",
-    "body_text_color": "#1a1f26",
-    "body_text_color_subdued": "#58616d",
-    "background_fill_primary": "#ffffff",
-    "background_fill_secondary": "#f1f4f7",
-    "block_background_fill": "#ffffff",
-    "block_label_background_fill": "#ffffff",
-    "block_label_text_color": "#58616d",
-    "block_title_text_color": "#58616d",
-    "block_info_text_color": "#58616d",
-    "border_color_primary": "#d3d8de",
-    "border_color_accent": "#0b5cab",
-    "input_background_fill": "#ffffff",
-    "input_border_color": "#aab3bd",
-    "input_border_color_focus": "#0b5cab",
-    "input_placeholder_color": "#6b7480",
-    "color_accent_soft": "#f1f4f7",
-    "checkbox_label_background_fill": "#ffffff",
-    "checkbox_label_background_fill_selected": "#f1f4f7",
-    "checkbox_label_border_color": "#d3d8de",
-    "checkbox_background_color": "#ffffff",
-    "checkbox_background_color_selected": "#0b5cab",
-    "button_primary_background_fill": "#0b5cab",
-    "button_primary_background_fill_hover": "#094a8a",
-    "button_primary_border_color": "#0b5cab",
-    "button_primary_text_color": "#ffffff",
-    "button_secondary_background_fill": "#f1f4f7",
-    "button_secondary_background_fill_hover": "#e3e8ed",
-    "button_secondary_border_color": "#d3d8de",
-    "button_secondary_text_color": "#1a1f26",
-    "link_text_color": "#0b5cab",
-}
-_DARK = {
-    "body_background_fill": "#14181d",
-    "body_text_color": "#e8ebef",
-    "body_text_color_subdued": "#a6b0bb",
-    "background_fill_primary": "#14181d",
-    "background_fill_secondary": "#1e242b",
-    "block_background_fill": "#14181d",
-    "block_label_background_fill": "#14181d",
-    "block_label_text_color": "#a6b0bb",
-    "block_title_text_color": "#a6b0bb",
-    "block_info_text_color": "#a6b0bb",
-    "border_color_primary": "#3a424c",
-    "border_color_accent": "#79b8ff",
-    "input_background_fill": "#1e242b",
-    "input_border_color": "#4d5864",
-    "input_border_color_focus": "#79b8ff",
-    "input_placeholder_color": "#8d98a4",
-    "color_accent_soft": "#1e242b",
-    "checkbox_label_background_fill": "#14181d",
-    "checkbox_label_background_fill_selected": "#1e242b",
-    "checkbox_label_border_color": "#3a424c",
-    "checkbox_background_color": "#14181d",
-    "checkbox_background_color_selected": "#79b8ff",
-    "button_primary_background_fill": "#79b8ff",
-    "button_primary_background_fill_hover": "#9cc9ff",
-    "button_primary_border_color": "#79b8ff",
-    "button_primary_text_color": "#10151a",
-    "button_secondary_background_fill": "#1e242b",
-    "button_secondary_background_fill_hover": "#2a323b",
-    "button_secondary_border_color": "#3a424c",
-    "button_secondary_text_color": "#e8ebef",
-    "link_text_color": "#79b8ff",
-}
-"""Gradio's names for what style.css calls page, ink, muted, rule, band and accent."""
-
-
 def launch(settings: Settings, host: str | None = None, port: int | None = None) -> None:
     """Serve the page until it is stopped.
 
     Raises:
         SuiteError: the store cannot be opened, or something else listens there.
     """
-    page = build(settings)
+    _share_memory()
+    shelf = Shelf(settings.store or str(BUNDLED))
+    page = build(settings, shelf)
     try:
         _, address, _ = page.launch(
             server_name=host,
             server_port=port,
-            theme=theme(),
+            theme=looks.theme(),
             css=pages.style(),
             head=f"<script>{pages.script()}</script>",
             prevent_thread_lock=True,
@@ -231,7 +156,16 @@ def launch(settings: Settings, host: str | None = None, port: int | None = None)
         raise SuiteError(f"The Space cannot be served: {error}") from None
     sys.stdout.write(f"The Space is at {address} - Ctrl-C stops it.\n")
     sys.stdout.flush()
+    threading.Thread(target=_warm, args=(shelf,), daemon=True).start()
     page.block_thread()
+
+
+def _share_memory() -> None:
+    """Let threads share what they have freed: glibc keeps an arena of it for each of them otherwise."""
+    try:
+        ctypes.CDLL("libc.so.6").mallopt(_ARENA_MAX, 2)
+    except (OSError, AttributeError):  # another libc, which keeps none
+        return
 
 
 def _warm(shelf: Shelf) -> None:

@@ -9,7 +9,8 @@ Who asked is written nowhere. What is counted of a visitor is kept in memory alo
 
 from suite.submissions._check import MOST_BYTES, Ask, check
 from suite.submissions._gate import Gate
-from suite.submissions._queue import MOST_PENDING, STATES, Queue, Queued, State, Submission
+from suite.submissions._queue import MOST_PENDING, Queue
+from suite.submissions._submission import STATES, Queued, State, Submission
 from suite.submissions._work import work
 
 __all__ = [

@@ -10,7 +10,8 @@ from suite import hub, kinds, strategies, tasks
 from suite.plan import Request, plan
 from suite.spec import CheckpointRef, SuiteError, TaskSpec, unknown
 from suite.store import Store
-from suite.submissions._queue import Queue, Submission, new_id, now
+from suite.submissions._queue import Queue
+from suite.submissions._submission import Submission, new_id, now
 
 MOST_BYTES = 2_000_000_000
 """Of weights: half a billion parameters in fp32."""

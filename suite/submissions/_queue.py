@@ -9,19 +9,17 @@ import re
 import secrets
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import fsspec
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from suite.spec import Strict, SuiteError, canonical_json
+from suite.spec import SuiteError, canonical_json
+from suite.submissions._submission import STATES, Queued, State, Submission, now
 
-State = Literal["pending", "running", "done", "failed"]
-STATES: tuple[State, ...] = ("pending", "running", "done", "failed")
 MOST_PENDING = 200
 """Submissions that wait at once; beyond them none is taken."""
 
@@ -30,50 +28,6 @@ STALE = timedelta(days=1)
 
 _MOST_BYTES = 10_000
 _NAME = re.compile(r"(\d{8}-\d{6}-[0-9a-f]{8})(?:\.(running|done|failed))?\.json")
-
-
-class Submission(Strict):
-    """What is asked for: a checkpoint at a commit, under one strategy, on the tasks of a collection."""
-
-    id: str = Field(pattern=r"^\d{8}-\d{6}-[0-9a-f]{8}$")
-    model: str = Field(max_length=200)
-    revision: str = Field(max_length=100)
-    strategy: str = Field(max_length=100)
-    collection: str = Field(max_length=100)
-    protocol: str = Field(max_length=100)
-    tasks: tuple[str, ...]
-    runs: int
-    created: str
-
-    @property
-    def word(self) -> str:
-        """The checkpoint as the command line takes it, pinned."""
-        return self.model if self.revision.startswith("sha256:") else f"{self.model}@{self.revision}"
-
-    def is_like(self, other: Submission) -> bool:
-        """Return whether both ask for the same."""
-        ours, theirs = ((one.model, one.revision, one.strategy, one.collection, one.protocol) for one in (self, other))
-        return ours == theirs
-
-
-@dataclass(frozen=True)
-class Queued:
-    """A submission and how far it is: since when, and what came of it."""
-
-    submission: Submission
-    state: State = "pending"
-    since: str = ""
-    note: str = ""
-
-
-def now() -> datetime:
-    """Return this moment."""
-    return datetime.now(UTC)
-
-
-def new_id() -> str:
-    """Return a name for a submission: ids sort by time."""
-    return f"{now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
 
 
 class Queue:
@@ -92,6 +46,7 @@ class Queue:
             raise SuiteError(f"The store '{store}' cannot be opened: {str(error).rstrip('.')}.") from None
         self._root = f"{str(root).rstrip('/')}/submissions"
         self._local = Path(self._root) if "file" in np.atleast_1d(self._fs.protocol) else None
+        self._known: dict[tuple[str, State], list[Queued]] = {}
 
     def put(self, submission: Submission) -> None:
         """File a submission.
@@ -191,7 +146,12 @@ class Queue:
         return [name for name, found in self._states().items() if found == state]
 
     def _read(self, name: str, state: State) -> list[Queued]:
-        """Return the submission of a name, or none where the file holds no such thing."""
+        """Return the submission of a name, or none where the file holds no such thing; what never changes is kept."""
+        if (name, state) not in self._known or state == "running":
+            self._known[name, state] = self._opened(name, state)
+        return self._known[name, state]
+
+    def _opened(self, name: str, state: State) -> list[Queued]:
         about = self._json(f"{name}.json")
         told = {} if state == "pending" else self._json(f"{name}.{state}.json") or {}
         try:
@@ -237,7 +197,17 @@ class Queue:
             raise self._unwritable(error) from None
 
     def _unwritable(self, error: OSError) -> SuiteError:
-        return SuiteError(f"The queue of '{self.url}' cannot be written: {error.strerror or error}.")
+        return SuiteError(f"The queue of '{self.url}' cannot be written: {_reason(error)}.")
+
+
+def _reason(error: OSError) -> str:
+    """Return why a file cannot be written, in a few words and without addresses."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status:
+        return f"the Hub answered {status}, so that the token may be missing, wrong or without the right to write"
+    if isinstance(error, FileNotFoundError) and not error.strerror:
+        return "there is no such repository, or this token does not see it"
+    return error.strerror or type(error).__name__
 
 
 def _lives(process: int) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 from suite.grid import Done, Place, Progress, carry_out
 from suite.plan import Request, plan
 from suite.spec import Failure, SuiteError
-from suite.submissions._queue import Queue, Queued
+from suite.submissions._queue import Queue
+from suite.submissions._submission import Queued
 
 _LONGEST = 500
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from showroom import board, cards
+from showroom import board, cards, sheet
 from showroom.shelf import Shelf, Snapshot, row_id
 from showroom.tabs import LATEST, QUICK, controls
 from showroom.views import LONGEST, Shown, View, of_query, show
@@ -105,7 +105,7 @@ class Leaderboard:
         found = _on(show(snapshot, _view(*chosen)), name) or find(snapshot, name)
         if found is None:
             raise gr.Error("This row is no longer on the board.")
-        return board.sheet(*found), "", name, gr.update(open=False)
+        return sheet.html(*found), "", name, gr.update(open=False)
 
 
 class _Drawer:
