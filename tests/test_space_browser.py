@@ -29,7 +29,7 @@ from suite.store import Store
 sync = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 expect = sync.expect
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]  # a browser on a busy machine may miss a deadline
 
 SUITE = "from suite.cli import main; main()"
 CHROMIUM = Path("/usr/bin/chromium")
