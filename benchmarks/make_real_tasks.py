@@ -18,7 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tasks" / "bundled" / "build"))
 
-import make_tasks  # noqa: E402  # found by the line above
+import fashion_mnist  # noqa: E402  # found by the line above
+import make_tasks  # noqa: E402
 from wordnet_database import normalised, rank  # noqa: E402
 
 LEXNAMES = (
@@ -71,11 +72,11 @@ def supersense(wordnet: Path, train: int, test: int) -> make_tasks.Splits:
 
 def fashion(folder: Path) -> make_tasks.Splits:
     """Return Fashion-MNIST's whole test set, and of its train file what pre-training did not see."""
-    skip = make_tasks.FASHION_PRETRAINING_ROWS
-    pixels, labels = make_tasks.read_fashion(folder, "train")
+    skip = fashion_mnist.FASHION_PRETRAINING_ROWS
+    pixels, labels = fashion_mnist.read_fashion(folder, "train")
     return {
-        "train": make_tasks.image_rows(pixels[skip:], labels[skip:]),
-        "test": make_tasks.image_rows(*make_tasks.read_fashion(folder, "t10k")),
+        "train": fashion_mnist.image_rows(pixels[skip:], labels[skip:]),
+        "test": fashion_mnist.image_rows(*fashion_mnist.read_fashion(folder, "t10k")),
     }
 
 
@@ -84,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--wordnet", type=Path, default=make_tasks.WORDNET)
-    parser.add_argument("--fashion-mnist", type=Path, default=make_tasks.FASHION)
+    parser.add_argument("--fashion-mnist", type=Path, default=fashion_mnist.FASHION)
     parser.add_argument("--train", type=int, default=9000, help="training rows of supersense")
     parser.add_argument("--test", type=int, default=2000, help="test rows of supersense")
     options = parser.parse_args()
