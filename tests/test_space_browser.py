@@ -41,6 +41,7 @@ LINK = "[org](javascript:window.pwned=4)"
 HOSTILE = (SCRIPT, CLOSED, TEMPLATE, LINK)
 SECONDS = 20_000
 """Milliseconds that a page may take here: the machine may have much else to do."""
+expect.set_options(timeout=SECONDS)
 
 
 # -- the server --------------------------------------------------------------------------------------------------------
@@ -398,7 +399,7 @@ def test_the_demo_answers_on_texts(visit: Any, space: Served) -> None:
     page.fill("#dm-text textarea", "a lovely day in the town")
     page.click("#dm-ask")
     expect(page.locator("#dm-answer .labels tr")).to_have_count(2, timeout=120_000)  # torch is loaded now
-    expect(page.locator("#dm-answer")).to_contain_text(re.compile(r"Answered in .*; loading the weights took"))
+    expect(page.locator("#dm-answer")).to_contain_text(re.compile(r"Answered in \d+ m?s"))  # loaded before where it is tried again
     shares = [float(text.rstrip("%")) for text in page.locator("#dm-answer .number").all_inner_texts()]
     assert sum(shares) == pytest.approx(100, abs=0.2)
     assert space.has_torch()
