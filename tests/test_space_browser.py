@@ -29,7 +29,7 @@ from suite.store import Store
 sync = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 expect = sync.expect
 
-pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]  # a browser on a busy machine may miss a deadline
+pytestmark = pytest.mark.slow
 
 SUITE = "from suite.cli import main; main()"
 CHROMIUM = Path("/usr/bin/chromium")
@@ -41,7 +41,6 @@ LINK = "[org](javascript:window.pwned=4)"
 HOSTILE = (SCRIPT, CLOSED, TEMPLATE, LINK)
 SECONDS = 20_000
 """Milliseconds that a page may take here: the machine may have much else to do."""
-expect.set_options(timeout=SECONDS)
 
 
 # -- the server --------------------------------------------------------------------------------------------------------
@@ -390,17 +389,17 @@ UNMARKED = """
 """A text without the labels of what is marked in it."""
 
 
-@pytest.mark.xfail(strict=False, reason="loading torch may outlast what a page waits on a busy machine")
 def test_the_demo_answers_on_texts(visit: Any, space: Served) -> None:
     page = visit()
     go(page, "Demo")
     pick(page, "dm-model", "text-classification · tiny-bert · full")
+    expect(page.locator("#dm-text")).to_be_visible()  # the form follows the choice; before, a picture is asked for
     page.click("#dm-ask")
     expect(page.locator("#dm-answer")).to_contain_text("there is nothing to read")
     page.fill("#dm-text textarea", "a lovely day in the town")
     page.click("#dm-ask")
     expect(page.locator("#dm-answer .labels tr")).to_have_count(2, timeout=120_000)  # torch is loaded now
-    expect(page.locator("#dm-answer")).to_contain_text(re.compile(r"Answered in [\d.]+ m?s"))
+    expect(page.locator("#dm-answer")).to_contain_text(re.compile(r"Answered in .*; loading the weights took"))
     shares = [float(text.rstrip("%")) for text in page.locator("#dm-answer .number").all_inner_texts()]
     assert sum(shares) == pytest.approx(100, abs=0.2)
     assert space.has_torch()
