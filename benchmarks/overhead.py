@@ -45,7 +45,7 @@ def ours(build: Callable[[], models.Model], part: training.Part, protocol: Proto
     def note(event: dict[str, Any]) -> None:
         seen.append((event["step"], time.perf_counter()))
 
-    setting = training.Setting({"order": 0, "dropout": 0}, "cpu", note)
+    setting = training.Setting({"order": 0, "dropout": 0}, "cpu", "fp32", note)
     training.fit(build, {"task": part}, optimiser.Recipe(5e-5), protocol, setting)
     (first, began), (last, ended) = next(s for s in seen if s[0] >= 10), seen[-2]
     return (ended - began) / (last - first)

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from suite.spec import CheckpointRef, SuiteError, canonical_json
+from suite.spec import CheckpointRef, Precision, SuiteError, canonical_json
 
 FOLDER = "weights"
 ABOUT = "transfer_suite.json"
@@ -57,7 +57,7 @@ class About(BaseModel):
     kind: str
     classes: tuple[str, ...]
     max_length: int
-    precision: Literal["fp32", "bf16"]
+    precision: Precision
     key: str
 
 

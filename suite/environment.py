@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from suite.spec import SuiteError
+from suite.spec import Precision, Protocol, SuiteError
 
 LIBRARIES = (
     "transfer-suite",
@@ -36,10 +36,15 @@ LIBRARIES = (
 
 @dataclass(frozen=True)
 class Machine:
-    """Where runs go: `cpu` or `cuda`, and how many threads a run may use."""
+    """Where runs go: `cpu` or `cuda`, how many threads a run may use, and what a protocol's `auto` means there."""
 
     device: str
     threads: int
+    precision: Precision = "fp32"
+
+    def precision_of(self, protocol: Protocol) -> Precision:
+        """Return what numbers a run under a protocol is computed in."""
+        return self.precision if protocol.precision == "auto" else protocol.precision
 
 
 def choose(device: str, threads: int | None, workers: int = 1) -> Machine:

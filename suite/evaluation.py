@@ -81,7 +81,7 @@ def evaluate(spec: RunSpec, machine: Machine, progress: Progress, keep: str | No
     about = {
         "checkpoint": _checkpoint(spec, adapted),
         "cost": cost,
-        "environment": environment.describe(machine, spec.protocol.precision),
+        "environment": environment.describe(machine, machine.precision_of(spec.protocol)),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     progress({"phase": "comparing rows"})
@@ -210,6 +210,7 @@ def _job(spec: RunSpec, ready: Mapping[str, _Ready], machine: Machine, progress:
         build=next(iter(builds.values())) if single else lambda: trunks.share(builds, weights),
         seeds=seeds,
         device=machine.device,
+        precision=machine.precision_of(spec.protocol),
         progress=progress,
         stages=stages if len(stages) > 1 else (),
         builds=builds,

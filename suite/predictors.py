@@ -154,7 +154,7 @@ def describe(record: Record, kind: Kind) -> About:
         kind=record.task_spec.kind,
         classes=tuple(classes),
         max_length=length,
-        precision=spec.protocol.precision,
+        precision=record.precision,
         key=record.key,
     )
 

@@ -30,6 +30,7 @@ SCHEMA = 2
 """Version of record.json. Fields are only ever added, and older records keep loading."""
 
 Modality = Literal["text", "image"]
+Precision = Literal["fp32", "bf16"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,95}$")]
 
 
@@ -177,7 +178,10 @@ class Selection(Strict):
 
 
 class Protocol(Strict):
-    """A named, versioned recipe that every strategy of a comparison shares."""
+    """A named, versioned recipe that every strategy of a comparison shares.
+
+    `precision: auto` is the one that a machine does best, measured once a machine; a record says which it was.
+    """
 
     name: Name
     version: int = Field(ge=1)
@@ -191,7 +195,7 @@ class Protocol(Strict):
     warmup: float = Field(default=0.1, ge=0, lt=1)
     weight_decay: float = Field(default=0.01, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
     max_length: int = Field(default=128, ge=8)
     activation_checkpointing: bool = False
     settings: dict[str, dict[str, JsonValue]] = {}
@@ -336,6 +340,11 @@ class Record(BaseModel):
     def score(self) -> float:
         """The value of the main metric."""
         return self.metrics[self.main.name]
+
+    @property
+    def precision(self) -> Precision:
+        """What numbers it was computed in."""
+        return "bf16" if "bf16" in (self.environment.get("precision"), self.spec.protocol.precision) else "fp32"
 
     @property
     def task_spec(self) -> TaskSpec:

@@ -25,7 +25,7 @@ from suite import batches, micro
 from suite.models import Model
 from suite.optimiser import Recipe, parameter_groups, rest_batch_norm, sees_whole_batches
 from suite.outputs import PREDICT_BATCH, Outputs, is_out_of_memory, map_batches, rows_of
-from suite.spec import Mixture, Protocol, SuiteError
+from suite.spec import Mixture, Precision, Protocol, SuiteError
 
 Collate = Callable[[list[dict[str, Any]]], dict[str, Any]]
 Progress = Callable[[dict[str, Any]], None]
@@ -45,10 +45,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Setting:
-    """Around a training: seeds by role (`order` and `dropout` are used), the device, whom to tell, how tasks mix."""
+    """Around a training: seeds by role (`order`, `dropout`), device and precision, whom to tell, how tasks mix."""
 
     seeds: Mapping[str, int]
     device: str
+    precision: Precision
     progress: Progress
     mixture: Mixture = field(default_factory=Mixture)
 
@@ -75,7 +76,7 @@ def fit(
         parts: each task's prepared rows. Of several, the model takes `task` with each batch, and the best
             is that with the highest mean over the tasks of their validation scores.
         recipe: the strategy's own settings for the optimiser.
-        protocol: budget, schedule, selection and precision.
+        protocol: budget, schedule and selection.
         setting: the seeds, the device and whom to tell how it goes.
 
     Raises:
@@ -221,7 +222,7 @@ def _arguments(
         warmup_steps=math.ceil(protocol.warmup * steps),
         weight_decay=protocol.weight_decay,
         max_grad_norm=protocol.max_grad_norm,
-        bf16=protocol.precision == "bf16",
+        bf16=setting.precision == "bf16",
         use_cpu=setting.device == "cpu",
         seed=setting.seeds["dropout"],
         eval_strategy="no",  # _Watch asks for the looks

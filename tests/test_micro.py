@@ -20,7 +20,7 @@ from suite.spec import Budget, Mixture, Protocol, Selection, SuiteError
 from suite.training import Part, Setting
 
 SEEDS = {"order": 1, "dropout": 2}
-SETTING = Setting(SEEDS, "cpu", lambda event: None)
+SETTING = Setting(SEEDS, "cpu", "fp32", lambda event: None)
 BATCH = 8
 
 
@@ -129,7 +129,7 @@ def test_without_the_noise_of_the_whole_the_pieces_would_train_another_model(
 
 def test_tasks_of_one_step_and_pieces_of_one_batch_both_accumulate(wet_bert: Path) -> None:
     mixture = Mixture(tasks_per_step=2)
-    setting = Setting(SEEDS, "cpu", lambda event: None, mixture)
+    setting = Setting(SEEDS, "cpu", "fp32", lambda event: None, mixture)
     fits = [
         training.fit(_builder(wet_bert, size), {"t": _part()}, Recipe(1e-3), _protocol(), setting)
         for size in (BATCH, 4)

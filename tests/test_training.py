@@ -22,7 +22,7 @@ from suite.strategies import lora
 from suite.training import Part, Setting
 
 SEEDS = {"order": 11, "dropout": 12}
-QUIET = Setting(SEEDS, "cpu", lambda event: None)
+QUIET = Setting(SEEDS, "cpu", "fp32", lambda event: None)
 N = 40
 
 
@@ -229,7 +229,7 @@ def test_of_several_learning_rates_the_best_on_validation_is_kept(build: Callabl
 
 def test_progress_tells_steps_and_loss(build: Callable[[], models.Model]) -> None:
     told: list[dict[str, Any]] = []
-    training.fit(build, {"t": _part()}, Recipe(1e-3), _protocol(), Setting(SEEDS, "cpu", told.append))
+    training.fit(build, {"t": _part()}, Recipe(1e-3), _protocol(), Setting(SEEDS, "cpu", "fp32", told.append))
     assert [event["step"] for event in told] == [1, 2, 3, 4, 5]
     assert all(event["steps"] == 5 and math.isfinite(event["loss"]) for event in told)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import JsonValue
 
 from suite import plugins
-from suite.spec import Modality, Protocol, RunSpec, SuiteError, unknown
+from suite.spec import Modality, Precision, Protocol, RunSpec, SuiteError, unknown
 
 if TYPE_CHECKING:
     from suite.data import Prepared
@@ -64,6 +64,7 @@ class Job:
     build: Callable[[], Model]
     seeds: Mapping[str, int]
     device: str
+    precision: Precision
     progress: Callable[[dict[str, Any]], None]
     stages: tuple[Part, ...] = ()
     builds: Mapping[str, Callable[[], Model]] = field(default_factory=dict)
@@ -109,7 +110,7 @@ class Kept:
     collate: Callable[[list[dict[str, Any]]], dict[str, Any]]
     per_token: bool
     n_outputs: int
-    precision: str
+    precision: Precision
     device: str
 
 

@@ -46,7 +46,7 @@ def train(job: Job, adapt: Callable[[Model], Model], save: Save, freeze_batch_no
         head_multiplier=float(settings["head_multiplier"]),  # type: ignore[arg-type]
         freeze_batch_norm=freeze_batch_norm,
     )
-    setting = training.Setting(job.seeds, job.device, job.progress, job.spec.mixture or Mixture())
+    setting = training.Setting(job.seeds, job.device, job.precision, job.progress, job.spec.mixture or Mixture())
 
     def fit(build: Callable[[], Model], parts: Mapping[str, Part]) -> training.Fit:
         return training.fit(build, {t: _share(p) for t, p in parts.items()}, recipe, job.spec.protocol, setting)

@@ -138,7 +138,7 @@ def _differences(result: Result, again: _Again) -> Iterator[str]:
     same = _same(result, again)
     if same < AGREEMENT * n:
         yield f"only {same} of {n} predictions come again from the kept weights"
-    tolerance = TOLERANCES[result.record.spec.protocol.precision]
+    tolerance = TOLERANCES[result.record.precision]
     distances = _distances(columns["scores"], again.scores)
     if far := int((distances > tolerance).sum()):
         yield f"the scores of {far} of {n} examples are off by more than {tolerance}, by up to {distances.max():.2g}"
