@@ -1,24 +1,26 @@
-"""A race of real runs: eight checkpoints made from the bundled ones, on bundled tasks, to its own end.
+"""A race of real runs against the full grid: eight checkpoints made from the bundled ones, on bundled tasks.
 
-    python benchmarks/real_race.py FOLDER [--tasks ...] [-- any option of suite race]
+    python benchmarks/real_race.py FOLDER [--tasks ...] [-s full] [--save]
 
 Into FOLDER/checkpoints go the bundled encoders whole, with their upper layers cut off, with some layers initialised
-anew and wholly untrained; then `suite race` runs on them, its store in FOLDER/results. The same command goes on where
-an interrupted one stopped. At the end the full grid can be run to compare: the last line says how.
+anew and wholly untrained; they race, the store being FOLDER/results, and then the rest of the full grid is run, to see
+whether its best is among those that the race left, and what share of the runs and of the time the race took. The same
+command goes on where an interrupted one stopped.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import measuring
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+import suite
 from suite import hub
 
 TASKS = ["wordnet-supersense", "wordnet-pos", "wordnet-relation", "wordnet-hypernyms", "wordnet-entities"]
@@ -65,20 +67,59 @@ def make_all(folder: Path) -> list[Path]:
 
 
 def main() -> None:
-    """Make the checkpoints and race."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Make the checkpoints, race, run the full grid and compare."""
+    parser = measuring.parser(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tasks", nargs="+", default=TASKS)
     parser.add_argument("-s", "--strategy", default="linear_probe")
-    parser.add_argument("--seeds", default="5")
-    words, more = parser.parse_known_args()
-    models = [str(path) for path in make_all(words.folder / "checkpoints")]
-    suite = str(Path(sys.executable).with_name("suite"))
-    shared = ["-m", *models, "-t", *words.tasks, "-s", words.strategy, "--seeds", words.seeds, "--protocol", "quick"]
-    shared += ["--store", str(words.folder / "results"), "--offline", *[word for word in more if word != "--"]]
-    code = subprocess.run([suite, "race", *shared], check=False).returncode
-    print(f"\nThe full grid, to compare with: {' '.join(['suite', 'run', *shared])}")
-    raise SystemExit(code)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--protocol", default="quick")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--race-only", action="store_true", help="leave the full grid out")
+    options = parser.parse_args()
+    models = [str(path) for path in make_all(options.folder / "checkpoints")]
+    words: Any = (models, options.tasks)
+    place: Any = {"store": str(options.folder / "results"), "protocol": options.protocol, "offline": True}
+    place |= {"seeds": options.seeds, "threads": options.threads}
+    raced = suite.race(*words, options.strategy, **place)
+    print(raced.words, file=sys.stderr)
+    found: dict[str, Any] = {"race": {"runs": raced.runs, "left": [one.label for one in raced.survivors]}}
+    if not options.race_only:
+        spent = seconds(place["store"], raced.runs)
+        grid = suite.run(*words, [options.strategy], **place)
+        found |= against_grid(raced, grid, spent)
+    options.folder = options.folder.name
+    measuring.tell("real_race", found, options)
+
+
+def seconds(store: str, runs: int) -> float | None:
+    """Return what the runs of a store cost together, features that were reused not counted again.
+
+    There is none to tell where the store holds other runs too, as it does when the full grid was run before.
+    """
+    costs = [one.record.cost for one in suite.Store(store).contents().entries]
+    if len(costs) != runs:
+        return None
+    return sum(float(cost["seconds"] or 0) - float(cost["reused_seconds"] or 0) for cost in costs)
+
+
+def against_grid(raced: Any, grid: Any, spent: float | None) -> dict[str, Any]:
+    """Return what the race left and cost beside the full grid's best and its cost."""
+    if grid.failures:
+        raise SystemExit(f"{len(grid.failures)} runs failed: {grid.failures[0].reason}")
+    scores = grid.to_pandas()
+    main = {record.key: record.score for record in grid.records}
+    scores["score"] = [main[record.key] for record in grid.records]
+    means = scores.groupby(["model", "task"])["score"].mean().groupby("model").mean().sort_values(ascending=False)
+    left = [one.model for one in raced.survivors]
+    whole = float((scores["seconds"] - scores["reused_seconds"]).sum())
+    return {
+        "race": {"runs": raced.runs, "left": left, "seconds": spent and round(spent, 1)},
+        "grid": {"runs": len(scores), "order": means.round(4).to_dict(), "seconds": round(whole, 1)},
+        "best_is_left": str(means.index[0]) in left,
+        "share_of_runs": round(raced.runs / len(scores), 3),
+        "share_of_seconds": spent and round(spent / whole, 3),
+    }
 
 
 if __name__ == "__main__":
