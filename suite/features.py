@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from pydantic import JsonValue
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
@@ -23,7 +24,7 @@ from safetensors.numpy import save
 from suite.models import Model
 from suite.outputs import map_batches
 from suite.resources import cache_folder as cache_folder
-from suite.spec import SEMANTICS, SuiteError, canonical_json, digest
+from suite.spec import SEMANTICS, Precision, SuiteError, canonical_json, digest
 
 IGNORED = -100
 """The label of a token that starts no word."""
@@ -62,10 +63,14 @@ class Reader:
         collate: Callable[[list[dict[str, Any]]], dict[str, Any]],
         device: str,
         identity: Mapping[str, JsonValue] | None,
+        precision: Precision = "fp32",
     ) -> None:
-        """Take what features depend on besides the rows as `identity`; without one none are stored or looked up."""
+        """Take what features depend on besides the rows as `identity`; without one none are stored or looked up.
+
+        Under a `precision` of bf16 the body runs in autocast, and the features have an address of their own.
+        """
         self._build, self._pooling, self._collate, self._device = build, pooling, collate, device
-        self._identity = identity
+        self._identity, self._precision = identity, precision
         self._model: Model | None = None
         self.seconds, self.reused_seconds, self.stored, self.params = 0.0, 0.0, True, 0
 
@@ -117,6 +122,8 @@ class Reader:
     def _path(self, pooling: str, ids: Sequence[str], identity: Mapping[str, JsonValue]) -> Path:
         rows = hashlib.sha256("\n".join(ids).encode()).hexdigest()
         address = {**identity, "rows": rows, "pooling": pooling, "semantics": SEMANTICS}
+        if self._precision != "fp32":
+            address["precision"] = self._precision
         key = hashlib.sha256(canonical_json(address).encode()).hexdigest()
         return cache_folder() / "features" / key[:2] / f"{key}.safetensors"
 
@@ -133,7 +140,8 @@ class Reader:
             batch.pop("labels", None)
             return model.features(pooling, **batch)
 
-        return map_batches(model, pooled, items, lengths, self._collate, per_token=pooling == "tokens")
+        with torch.autocast(self._device, dtype=torch.bfloat16, enabled=self._precision == "bf16"):  # casts weights once
+            return map_batches(model, pooled, items, lengths, self._collate, per_token=pooling == "tokens")
 
     def _compute_words(self, items: Sequence[dict[str, Any]], lengths: Sequence[int]) -> dict[str, np.ndarray]:
         found = []

@@ -181,7 +181,7 @@ def _measures(spec: RunSpec, machine: Machine, progress: Progress) -> dict[str, 
 
     job = evaluation.prepared(spec, machine, lambda event: progress(spec, event))
     part, settings = job.part, strategies.settings("linear_probe", spec.checkpoint.modality, spec.protocol)
-    reader = features.Reader(job.build, str(settings["pooling"]), part.collate, job.device, part.identity)
+    reader = features.Reader(job.build, str(settings["pooling"]), part.collate, job.device, part.identity, job.reading)
     progress(spec, {"phase": "features"})
     x, y = _rows.labelled(reader, part)
     found: dict[str, Any] = {"n": len(x), "width": x.shape[1], "params": reader.params or None}

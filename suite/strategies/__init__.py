@@ -75,6 +75,11 @@ class Job:
         (part,) = self.parts.values()
         return part
 
+    @property
+    def reading(self) -> Precision:
+        """What frozen features are computed in: where a protocol names a precision itself it means the training."""
+        return self.precision if self.spec.protocol.precision == "auto" else "fp32"
+
 
 @dataclass(frozen=True)
 class Adapted:

@@ -75,7 +75,7 @@ class FewShot(Strategy):
         part, pooling = job.part, job.spec.settings["pooling"]
         if _rows.has_choices(part):
             raise SuiteError("few_shot draws episodes by class, and choices have none; use -s linear_probe or full.")
-        reader = features.Reader(job.build, str(pooling), part.collate, job.device, part.identity)
+        reader = features.Reader(job.build, str(pooling), part.collate, job.device, part.identity, job.reading)
         rows = _features(reader, part)
         with threadpool_limits(1):  # the same bits whatever the number of cores
             return _play(job, reader, rows)

@@ -64,7 +64,7 @@ class LinearProbe(Strategy):
         from suite import features
 
         pooling: Any = job.spec.settings["pooling"]
-        reader = features.Reader(job.build, pooling, job.part.collate, job.device, job.part.identity)
+        reader = features.Reader(job.build, pooling, job.part.collate, job.device, job.part.identity, job.reading)
         return _leave_out(job, reader) if job.spec.resample == "loo" else _hold_out(job, reader)
 
     def restore(self, kept: Kept) -> Callable[[Prepared], Outputs]:
@@ -74,7 +74,7 @@ class LinearProbe(Strategy):
 
         head, scale = _heads.load(kept.folder)
         pooling: Any = kept.settings["pooling"]
-        reader = features.Reader(kept.build, pooling, kept.collate, kept.device, None)
+        reader = features.Reader(kept.build, pooling, kept.collate, kept.device, None, kept.precision)
 
         def answers(rows: Prepared) -> Outputs:
             found = _rows.of(reader, rows, kept.per_token)
