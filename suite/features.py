@@ -140,7 +140,7 @@ class Reader:
             batch.pop("labels", None)
             return model.features(pooling, **batch)
 
-        with torch.autocast(self._device, dtype=torch.bfloat16, enabled=self._precision == "bf16"):  # casts weights once
+        with torch.autocast(self._device, dtype=torch.bfloat16, enabled=self._precision == "bf16"):  # casts once
             return map_batches(model, pooled, items, lengths, self._collate, per_token=pooling == "tokens")
 
     def _compute_words(self, items: Sequence[dict[str, Any]], lengths: Sequence[int]) -> dict[str, np.ndarray]:
