@@ -8,37 +8,37 @@ import os
 import queue
 import signal
 import threading
-import time
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from typing import Any
 
 from suite.engines import Engine, Outcome, Progress, Work, attempt
+from suite.engines._dispatch import Waiting, in_groups
 from suite.environment import Machine
 from suite.spec import Failure, Result, RunSpec
 
 
 class Local(Engine):
-    """One process, or a pool of workers that each keep what they have imported and read."""
+    """One process, or workers that each keep what they have imported and read."""
 
     def map(
         self, work: Work, specs: Sequence[RunSpec], machine: Machine, workers: int, progress: Progress
     ) -> Iterator[Outcome]:
         """Carry out the runs one by one, or `workers` at once."""
         if workers > 1 and len(specs) > 1:
-            yield from _in_pool(work, specs, machine, workers, progress)
+            yield from _in_workers(work, specs, machine, workers, progress)
             return
-        for spec in specs:
+        for spec in [specs[number] for number in in_groups(specs)]:
             progress(spec, {"phase": "starting"})
             yield spec, attempt(work, spec, machine, lambda event, spec=spec: progress(spec, event))  # type: ignore[misc]
 
 
-def _in_pool(
+def _in_workers(
     work: Work, specs: Sequence[RunSpec], machine: Machine, workers: int, progress: Progress
 ) -> Iterator[Outcome]:
-    """Carry out all runs in workers. What a dying worker takes with it is done again, the suspects one by one."""
+    """Carry out all runs in workers. What a dying worker takes with it is done again at the end, one by one."""
     with _children_deaf_to_interrupts():
         manager = _CONTEXT.Manager()
     with manager:
@@ -46,14 +46,10 @@ def _in_pool(
         listener = _Listener(events, specs, progress)
         grid = _Grid(work, specs, machine, events, manager._process.pid)  # type: ignore[attr-defined]
         try:
-            waiting = list(range(len(specs)))
-            while waiting:
-                lost = yield from _round(grid, waiting, workers)
-                suspects = listener.begun(lost) or lost
-                for number in suspects:
-                    if (yield from _round(grid, [number], 1)):
-                        yield specs[number], Failure(specs[number], DIED)
-                waiting = [number for number in lost if number not in suspects]
+            lost = yield from _Round(grid, range(len(specs)), workers).outcomes()
+            for number in sorted(lost):  # a run that died for lack of memory has the machine to itself now
+                if (yield from _Round(grid, [number], 1).outcomes()):
+                    yield specs[number], Failure(specs[number], DIED)
         finally:
             listener.stop()
 
@@ -73,31 +69,75 @@ class _Grid:
     manager: int
 
 
-def _round(grid: _Grid, numbers: Sequence[int], workers: int) -> Generator[Outcome, None, list[int]]:
-    """Carry out these runs in one pool; return those that a worker's death took with it."""
-    lost = []
-    pool = ProcessPoolExecutor(workers, _CONTEXT, initializer=_start_worker, initargs=(grid.machine.threads,))
-    try:
+class _Round:
+    """Workers at some runs, each a process of its own: one that dies takes the run that it is at, and no other."""
+
+    def __init__(self, grid: _Grid, numbers: Sequence[int], workers: int) -> None:
+        self._grid = grid
+        self._waiting = Waiting(grid.specs, numbers)
+        self._slots = range(min(workers, len(numbers)))
+        self._pools: dict[int, ProcessPoolExecutor] = {}
+        self._running: dict[Future[list[Result] | Failure], tuple[int, int]] = {}
+
+    def outcomes(self) -> Generator[Outcome, None, list[int]]:
+        """Yield each run's outcome; return the runs that a worker's death took with it."""
+        lost: list[int] = []
+        try:
+            for slot in self._slots:
+                self._next(slot)
+            while self._running:
+                done = wait(self._running, return_when=FIRST_COMPLETED).done
+                for future in sorted(done, key=lambda one: self._running[one]):
+                    yield from self._ended(future, lost)
+        except BaseException:  # Ctrl-C, or the caller stops listening: nothing that is under way is waited for
+            self._kill()
+            raise
+        return lost
+
+    def _ended(self, future: Future[list[Result] | Failure], lost: list[int]) -> Iterator[Outcome]:
+        """Give the worker its next run before the outcome is looked at: it does not wait for the store."""
+        slot, number = self._running.pop(future)
+        try:
+            outcome = future.result()
+        except BrokenExecutor:
+            lost.append(number)
+            self._dismiss(slot)
+            self._next(slot)
+            return
+        self._next(slot)
+        yield self._grid.specs[number], outcome
+
+    def _next(self, slot: int) -> None:
+        number = self._waiting.take(slot)
+        if number is None:
+            self._dismiss(slot)
+            return
+        try:
+            future = self._submit(slot, number)
+        except BrokenExecutor:  # it died with nothing to do
+            self._dismiss(slot)
+            future = self._submit(slot, number)
+        self._running[future] = slot, number
+
+    def _submit(self, slot: int, number: int) -> Future[list[Result] | Failure]:
+        grid = self._grid
+        if slot not in self._pools:
+            self._pools[slot] = ProcessPoolExecutor(1, _CONTEXT, _start_worker, (grid.machine.threads,))
         with _children_deaf_to_interrupts():
-            futures = {
-                pool.submit(_in_worker, grid.work, grid.specs[n], grid.machine, n, grid.events): n for n in numbers
-            }
-        for future in as_completed(futures):
-            number = futures[future]
-            try:
-                outcome = future.result()
-            except BrokenExecutor:
-                lost.append(number)
-                continue
-            yield grid.specs[number], outcome
-        pool.shutdown()
-    except BaseException:  # Ctrl-C, or the caller stops listening: nothing that is under way is waited for
-        pool.shutdown(wait=False, cancel_futures=True)
+            return self._pools[slot].submit(
+                _in_worker, grid.work, grid.specs[number], grid.machine, number, grid.events
+            )
+
+    def _dismiss(self, slot: int) -> None:
+        if pool := self._pools.pop(slot, None):
+            pool.shutdown(wait=False)
+
+    def _kill(self) -> None:
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
         for child in multiprocessing.active_children():
-            if child.pid != grid.manager:
+            if child.pid != self._grid.manager:
                 child.terminate()
-        raise
-    return sorted(lost)
 
 
 @contextlib.contextmanager
@@ -129,7 +169,6 @@ class _Listener(threading.Thread):
         super().__init__(daemon=True)
         self._events, self._specs, self._progress = events, specs, progress
         self._done = threading.Event()
-        self._begun: set[int] = set()
         self.start()
 
     def run(self) -> None:
@@ -142,14 +181,7 @@ class _Listener(threading.Thread):
                 continue
             except (EOFError, OSError):
                 return
-            self._begun.add(number)
             self._progress(self._specs[number], event)
-
-    def begun(self, numbers: Sequence[int]) -> list[int]:
-        """Return those of the runs that a worker had begun."""
-        while numbers and self.is_alive() and not self._events.empty():
-            time.sleep(0.01)
-        return [number for number in numbers if number in self._begun]
 
     def stop(self) -> None:
         """Hear what was said already, and stop listening before the queue goes away."""
