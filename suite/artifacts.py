@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
 import tempfile
-import time
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from suite import files
 from suite.spec import CheckpointRef, Precision, SuiteError, canonical_json
 
 FOLDER = "weights"
@@ -29,8 +27,8 @@ ABOUT = "transfer_suite.json"
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".h5", ".msgpack", ".npy", ".npz")
 """Endings of files that can run code, or be no safetensors, when they are opened."""
 
-STALE = 24 * 3600
-"""Seconds after which a draft is nobody's: whoever wrote it was killed."""
+DRAFT = ".draft-"
+"""What the names of folders begin with that are to become entries, or hold what is to be filed with them."""
 
 Library = Literal["transformers", "timm", "peft", "safetensors"]
 
@@ -113,10 +111,9 @@ def hash_file(path: Path) -> str:
 
 
 def move(folder: Path, to: Path) -> None:
-    """Move a folder of weights, its bytes being on the disk before it shows under its new name."""
-    for name in names(folder):
-        with (folder / name).open("rb") as file:
-            os.fsync(file.fileno())
+    """Move a folder of weights, its bytes and names being on the disk before it shows under its new name."""
+    for path in (folder, *folder.rglob("*")):
+        files.sync(path)
     shutil.move(folder, to)
 
 
@@ -146,22 +143,14 @@ def fetched(fs: Any, folder: str) -> Iterator[Path]:
 def drafts(records: Path | None) -> Iterator[Path]:
     """Give a folder for weights not yet filed: below a store's `records`, where filing them is a rename, or of its own.
 
-    What a killed run left there goes away after a day.
+    What a killed command left there goes away on the way.
     """
     if records is None:
         with tempfile.TemporaryDirectory(prefix="transfer-suite-") as own:
             yield Path(own)
         return
-    for old in records.glob(".draft-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - old.stat().st_mtime > STALE:
-                shutil.rmtree(old, ignore_errors=True)
-    folder = records / f".draft-{uuid.uuid4().hex}"
-    try:
-        folder.mkdir(parents=True)
+    with files.draft(records, DRAFT) as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def missing(claimed: Mapping[str, str], present: list[str]) -> list[str]:

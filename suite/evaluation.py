@@ -58,7 +58,9 @@ class _Ready:
         return self.stages[-1]
 
 
-def evaluate(spec: RunSpec, machine: Machine, progress: Progress, keep: str | None = None) -> list[Result]:
+def evaluate(
+    spec: RunSpec, machine: Machine, progress: Progress, keep: str | None = None, resume: Path | None = None
+) -> list[Result]:
     """Run one evaluation: load, prepare, adapt, predict, score; return one result a task.
 
     Args:
@@ -66,6 +68,7 @@ def evaluate(spec: RunSpec, machine: Machine, progress: Progress, keep: str | No
         machine: the device and the number of threads.
         progress: called with `{"phase": ...}` and, during training, with step, steps and loss.
         keep: a folder to write the trained weights into, one below it for each result; by default they are let go.
+        resume: a folder of this run's own: what a long training leaves there is where the next one goes on.
 
     Raises:
         SuiteError: data or checkpoint cannot be used; the message says why.
@@ -75,7 +78,7 @@ def evaluate(spec: RunSpec, machine: Machine, progress: Progress, keep: str | No
     progress({"phase": "loading"})
     ready = {task.name: _prepare(spec, task, machine) for task in spec.tasks}
     progress({"phase": "adapting"})
-    adapted = strategies.get(spec.strategy).fit(_job(spec, ready, machine, progress))
+    adapted = strategies.get(spec.strategy).fit(replace(_job(spec, ready, machine, progress), resume=resume))
     progress({"phase": "scoring"})
     cost = _cost(time.perf_counter() - started, adapted, len(ready))
     about = {

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from suite import engines, environment, kinds, resampling, strategies
+from suite import engines, environment, kinds, runs
 from suite.plan import Request, plan
-from suite.spec import Failure, Record, Result, RunSpec, SuiteError
-from suite.store import Store
+from suite.resources import cache_folder
+from suite.runs import leaves_weights as leaves_weights
+from suite.spec import Failure, Record, Result, RunSpec, SuiteError, TaskSpec, canonical_json
+from suite.store import Store, UnwritableError
 
 Progress = Callable[[RunSpec, dict[str, Any]], None]
 
@@ -77,23 +79,9 @@ def split(
 
     Where weights are to be kept, a run that could keep some is held only if it did.
     """
-    held = [] if force else [spec for spec in specs if _is_held(spec, store, keep and leaves_weights(spec))]
+    held = [] if force else [spec for spec in specs if runs.is_held(spec, store, keep)]
     keys = {spec.key() for spec in held}
     return held, [spec for spec in specs if spec.key() not in keys]
-
-
-def _is_held(spec: RunSpec, store: Store, keep: bool) -> bool:
-    keys = [spec.key(task.name) for task in spec.tasks]
-    try:
-        return all(store.has(key) for key in keys) and (not keep or all(store.kept(key) for key in keys))
-    except SuiteError:  # a damaged record is told of when it is fetched
-        return True
-
-
-def leaves_weights(spec: RunSpec) -> bool:
-    """Return whether a run trains anything that outlives it."""
-    strategy = strategies.get(spec.strategy)
-    return strategy.keeps is not None and resampling.parse(spec.resample).name not in strategy.unkept
 
 
 def without_weights(specs: Sequence[RunSpec]) -> str | None:
@@ -119,7 +107,7 @@ def carry_out(
 
     Data is read and checked before the first run, so that a mistake in it costs nothing. With `keep` the
     trained weights are filed beside each record; a stored run without them is carried out again, as a
-    further attempt.
+    further attempt. A run that another command on the same store carries out meanwhile is waited for.
 
     Raises:
         SuiteError: the store, the machine or the data cannot be used.
@@ -133,20 +121,101 @@ def carry_out(
         yield from _or_failure(spec, functools.partial(_fetch, store, spec))
     if not missing:
         return
-    os.environ["OMP_NUM_THREADS"] = str(machine.threads)
-    from suite import evaluation  # torch is loaded from here on: only when there is something to run
-
+    os.environ["OMP_NUM_THREADS"] = str(machine.threads)  # torch is loaded from here on: there is something to run
     check_data(missing)
     with store.drafts() if keep else contextlib.nullcontext() as drafts:
-        work = functools.partial(evaluation.evaluate, keep=str(drafts)) if keep else evaluation.evaluate
-        for spec, outcome in engine.map(work, missing, machine, place.workers, progress):
-            if isinstance(outcome, Failure):
-                yield _logged(outcome, store)
-                continue
-            again = force or (keep and leaves_weights(spec))
-            yield from _or_failure(spec, functools.partial(_file, store, outcome, again))
-            if reason := next((result.unkept for result in outcome if result.unkept), None):
-                yield Failure(spec, f"The record is stored, but its weights could not be kept: {reason}")
+        looked_at = place.store if place.engine == "local" else None
+        orders = runs.Orders(looked_at, _unfinished(store), str(drafts) if keep else None, force)
+        yield from _carry_out(missing, _Hand(engine, machine, place.workers, store, orders, _once(progress)))
+
+
+@dataclass(frozen=True)
+class _Hand:
+    """What runs are carried out with."""
+
+    engine: engines.Engine
+    machine: environment.Machine
+    workers: int
+    store: Store
+    orders: runs.Orders
+    progress: Progress
+
+    def map(self, specs: Sequence[RunSpec]) -> Iterator[engines.Outcome]:
+        work = functools.partial(runs.carry_out, orders=self.orders)
+        return self.engine.map(work, specs, self.machine, self.workers, self.progress)
+
+
+def _unfinished(store: Store) -> Path:
+    """Return the folder of what unfinished runs leave: in the store, or in the cache where that is no folder."""
+    folder = (store.folder or cache_folder()) / runs.FOLDER
+    with contextlib.suppress(OSError):  # without it a run that stops starts anew
+        folder.mkdir(parents=True, exist_ok=True)
+        runs.sweep(folder)
+    return folder
+
+
+def _once(progress: Progress) -> Progress:
+    """Return what passes on how runs go, and what several workers have to say only once."""
+    said: set[str] = set()
+
+    def tell(spec: RunSpec, event: dict[str, Any]) -> None:
+        note = event.get("note")
+        if note not in said:
+            progress(spec, event)
+        if note is not None:
+            said.add(note)
+
+    return tell
+
+
+def _carry_out(specs: Sequence[RunSpec], hand: _Hand) -> Iterator[Done | Failure]:
+    """Carry out runs; those that another command is at come last, when there is nothing else to do."""
+    elsewhere = yield from _round(specs, hand)
+    if not elsewhere:
+        return
+    some = f"{len(elsewhere)} of these runs" if len(elsewhere) > 1 else "one of these runs"
+    hand.progress(elsewhere[0], {"note": f"Another command on this store carries out {some}; waiting for it."})
+    waiting = replace(hand, orders=replace(hand.orders, wait=True))
+    for spec in (yield from _round(elsewhere, waiting)):
+        yield Failure(spec, "Another command carried it out, but the store does not hold it; run again.")
+
+
+def _round(specs: Sequence[RunSpec], hand: _Hand) -> Generator[Done | Failure, None, list[RunSpec]]:
+    """Carry out runs once; return those that another command is at. Nothing is begun that no store would take."""
+    left = {spec.key(): spec for spec in specs}
+    elsewhere = []
+    for spec, outcome in hand.map(specs):
+        del left[spec.key()]
+        if isinstance(outcome, Failure):
+            yield _logged(outcome, hand.store)
+        elif outcome:
+            try:
+                yield from _filed(spec, outcome, hand)
+            except UnwritableError as error:
+                yield Failure(spec, str(error))
+                break
+        elif runs.is_held(spec, hand.store, hand.orders.keep is not None):
+            yield from _or_failure(spec, functools.partial(_fetch, hand.store, spec))
+        else:
+            elsewhere.append(spec)
+    else:
+        return elsewhere
+    for spec in (*left.values(), *elsewhere):
+        yield Failure(spec, "Not carried out, since the store cannot be written.")
+    return []
+
+
+def _filed(spec: RunSpec, outcome: list[Result], hand: _Hand) -> Iterator[Done | Failure]:
+    """Put a run's results into the store.
+
+    Raises:
+        UnwritableError: the store takes nothing any more.
+    """
+    again = hand.orders.force or (hand.orders.keep is not None and leaves_weights(spec))
+    yield from _or_failure(spec, functools.partial(_file, hand.store, outcome, again))
+    runs.settle(spec, hand.orders.unfinished)
+    if reason := next((result.unkept for result in outcome if result.unkept), None):
+        yield Failure(spec, f"The record is stored, but its weights could not be kept: {reason}")
 
 
 def check_place(place: Place) -> tuple[environment.Machine, engines.Engine]:
@@ -181,18 +250,22 @@ def _or_failure(spec: RunSpec, ask: Callable[[], list[Done]]) -> Iterator[Done |
     """Yield what the store answers; a record that it cannot give or take is that run's failure, not the grid's."""
     try:
         yield from ask()
+    except UnwritableError:
+        raise
     except SuiteError as error:
         yield Failure(spec, str(error))
 
 
+_CHECKED: set[str] = set()
+"""The data that this process has looked at: a race asks again at every turn."""
+
+
 def check_data(specs: Sequence[RunSpec]) -> None:
-    """Read every task's data and look at each row.
+    """Read every task's data and look at each row, once in the life of this process.
 
     Raises:
         SuiteError: data that cannot be used; all tasks' mistakes are told at once.
     """
-    from suite import evaluation, metrics
-
     problems: dict[tuple[str, str], str] = {}
     seen: set[tuple[str, str]] = set()
     cuts = {(t.name, one.resample, one.seed, one.fold): (t, one) for one in specs for t in one.tasks}
@@ -200,16 +273,34 @@ def check_data(specs: Sequence[RunSpec]) -> None:
         if (name, resample) in problems or (resample == "holdout" and (name, resample) in seen):
             continue
         try:
-            kind = kinds.get(task.kind)
-            metrics.check(task, kind.target)
-            stages = evaluation.load_rows(task, spec)  # each fold is cut: one may lack what the others have
-            for rows in stages if (name, resample) not in seen else ():
-                kind.check(task, rows)
+            _check(task, spec, every_row=(name, resample) not in seen)
         except SuiteError as error:
             problems[name, resample] = str(error)
         seen.add((name, resample))
     if problems:
         raise SuiteError("\n".join(problems.values()))
+
+
+def _check(task: TaskSpec, spec: RunSpec, every_row: bool) -> None:
+    """Look at a task's data as a run cuts it.
+
+    Raises:
+        SuiteError: it cannot be used.
+    """
+    cut = [] if spec.resample == "holdout" else [spec.resample_seed(), spec.fold]
+    about = canonical_json(
+        [task.model_dump(mode="json", by_alias=True), dict(spec.protocol.limits), spec.resample, cut, every_row]
+    )
+    if about in _CHECKED:
+        return
+    from suite import evaluation, metrics
+
+    kind = kinds.get(task.kind)
+    metrics.check(task, kind.target)
+    stages = evaluation.load_rows(task, spec)  # each fold is cut: one may lack what the others have
+    for rows in stages if every_row else ():
+        kind.check(task, rows)
+    _CHECKED.add(about)
 
 
 def _logged(failure: Failure, store: Store) -> Failure:

@@ -56,7 +56,8 @@ class Job:
 
     `build()` makes the same fresh model each time it is called, and `builds` each task's model of its own,
     of which `build()` shares the trunk. `stages` are one task's parts that the same model is trained on in
-    turn, all tested on the same rows; there is one stage unless the data is cut so.
+    turn, all tested on the same rows; there is one stage unless the data is cut so. `resume` is a folder, which
+    need not exist, for what a long training leaves on its way: one that finds something there goes on from it.
     """
 
     spec: RunSpec
@@ -68,6 +69,7 @@ class Job:
     progress: Callable[[dict[str, Any]], None]
     stages: tuple[Part, ...] = ()
     builds: Mapping[str, Callable[[], Model]] = field(default_factory=dict)
+    resume: Path | None = None
 
     @property
     def part(self) -> Part:
