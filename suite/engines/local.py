@@ -12,11 +12,13 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
+from multiprocessing.managers import SyncManager
 from typing import Any
 
 from suite.engines import Engine, Outcome, Progress, Work, attempt
 from suite.engines._dispatch import Waiting, in_groups
 from suite.environment import Machine
+from suite.lifetime import end_with_parent
 from suite.spec import Failure, Result, RunSpec
 
 
@@ -39,8 +41,9 @@ def _in_workers(
     work: Work, specs: Sequence[RunSpec], machine: Machine, workers: int, progress: Progress
 ) -> Iterator[Outcome]:
     """Carry out all runs in workers. What a dying worker takes with it is done again at the end, one by one."""
+    manager = SyncManager(ctx=_CONTEXT)
     with _children_deaf_to_interrupts():
-        manager = _CONTEXT.Manager()
+        manager.start(end_with_parent)
     with manager:
         events: Any = manager.Queue()
         listener = _Listener(events, specs, progress)
@@ -152,7 +155,8 @@ def _children_deaf_to_interrupts() -> Iterator[None]:
 
 
 def _start_worker(threads: int) -> None:
-    """Leave Ctrl-C to the parent, and fix the thread count before any library reads it."""
+    """End with the parent, leave Ctrl-C to it, and fix the thread count before any library reads it."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = str(threads)
 
