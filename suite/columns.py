@@ -9,6 +9,8 @@ Class indexes become class names wherever the data set declares them.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,32 +20,49 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 MAX_IMAGE_BYTES = 50_000_000
+MAX_TEXT = 10_000_000
+"""Characters of one text; no model reads so long a one, and tokenizers take minutes over it."""
+
 
 Names = tuple[str, ...] | None
 
 
-def read(task: TaskSpec, rows: Dataset, split: str) -> tuple[dict[str, list[Any]], Names]:
+def read(
+    task: TaskSpec, rows: Dataset, split: str, folders: Collection[str] = ()
+) -> tuple[dict[str, list[Any]], Names]:
     """Return the cells under the kind's column names, and the class names that the data set declares.
 
+    A cell may name a picture's file in the place of its bytes; one outside of `folders` is not opened, since the name
+    is the data set's.
+
     Raises:
-        SuiteError: a column is not there, or holds no image where one is declared.
+        SuiteError: a column is not there, holds no image where one is declared, or a text that is too long.
     """
     columns: dict[str, list[Any]] = {}
     found: dict[str, Names] = {}
     for ours, theirs in task.columns.items():
         if isinstance(theirs, str):
-            columns[ours], found[ours] = _one(task, rows, split, (ours, theirs))
+            columns[ours], found[ours] = _one(task, rows, split, (ours, theirs), folders)
         else:
-            several = [_one(task, rows, split, (ours, name))[0] for name in theirs]
+            several = [_one(task, rows, split, (ours, name), folders)[0] for name in theirs]
             columns[ours] = [list(cells) for cells in zip(*several, strict=True)]
     return columns, next((found[name] for name in ("label", "labels", "tags") if found.get(name)), None)
 
 
-def _one(task: TaskSpec, rows: Dataset, split: str, names: tuple[str, str]) -> tuple[list[Any], Names]:
+def _one(
+    task: TaskSpec, rows: Dataset, split: str, names: tuple[str, str], folders: Collection[str]
+) -> tuple[list[Any], Names]:
     column, feature, path = _find(task, rows, split, names)
     if _is_image(feature) and not path:
-        return [_image_bytes(task, split, i, cell) for i, cell in enumerate(_encoded(rows, column, feature))], None
+        cells = [_at_hand(cell, folders) for cell in _encoded(rows, column, feature)]
+        return [_image_bytes(task, split, i, cell) for i, cell in enumerate(cells)], None
     cells = list(rows[column][:])
+    for row, cell in enumerate(cells):
+        if isinstance(cell, str) and len(cell) > MAX_TEXT:
+            raise SuiteError(
+                f"{task.where('columns', names[0])}: row {row} of split '{split}' holds a text of {len(cell):,} "
+                f"characters; at most {MAX_TEXT:,} are read."
+            )
     for part in path:
         cells = [_inside(cell, part) for cell in cells]
     return _named(cells, feature)
@@ -116,6 +135,18 @@ def _encoded(rows: Dataset, column: str, feature: Any) -> list[Any]:
     if isinstance(feature, datasets.Image):
         rows = rows.select_columns([column]).cast_column(column, datasets.Image(decode=False))
     return list(rows[column][:])
+
+
+def _at_hand(cell: Any, folders: Collection[str]) -> Any:
+    """Return an image's cell without the name of a file that lies in none of the folders."""
+    path = (cell or {}).get("path")
+    if not path or cell.get("bytes") is not None:
+        return cell
+    place = os.path.abspath(path)  # noqa: PTH100  # pathlib would take a minute a million
+    while (place := os.path.dirname(place)) not in folders:  # noqa: PTH120
+        if place == os.path.dirname(place):  # noqa: PTH120
+            return cell | {"path": None}
+    return cell
 
 
 def _image_bytes(task: TaskSpec, split: str, row: int, cell: dict[str, Any] | None) -> bytes:

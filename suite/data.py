@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suite import columns
+from suite import columns, limits
 from suite.spec import Carve, SuiteError, TaskSpec, canonical_json, digest
 
 if TYPE_CHECKING:
@@ -135,7 +135,8 @@ def _load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[An
         if isinstance(of, Carve):
             carves[part] = of
     source = _materialise(task, files)
-    sources = {name: _rows(task, source, name) for name in dict.fromkeys(wanted.values())}
+    folders = _folders(files)
+    sources = {name: _rows(task, source, name, folders) for name in dict.fromkeys(wanted.values())}
     parts = {part: sources[name][0] for part, name in wanted.items()}
     rows_hash = {name: hash_ids(rows.hashes) for name, (rows, _) in sources.items()}
     open_to = dict(wanted)
@@ -191,6 +192,8 @@ def _materialise(task: TaskSpec, files: dict[str, list[str]] | None) -> dict[str
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it would log, we raise
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # its client would tell of every retry
     ref = task.dataset
+    for file in dict.fromkeys(name for names in (files or {}).values() for name in names):
+        _check_file(task, Path(file))
     try:
         if files is None:
             return _from_hub(task)
@@ -200,6 +203,19 @@ def _materialise(task: TaskSpec, files: dict[str, list[str]] | None) -> dict[str
     except Exception as error:  # datasets raises dozens of types; each becomes one sentence
         reason = _culprit(ref.path, files or {}) or _reason(error)
         raise SuiteError(f"{task.where('dataset')}: cannot load {_name(task)}: {reason}.") from error
+
+
+def _check_file(task: TaskSpec, path: Path) -> None:
+    """Look at a data file before a reader in C does: its size, what it claims to become, how deep it is nested.
+
+    Raises:
+        SuiteError: it is too much.
+    """
+    try:
+        limits.check_rows(path, task.dataset.path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SuiteError(f"{task.where('dataset')}: cannot load {_name(task)}: {path.name}: {reason}.") from None
 
 
 def _literal(files: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -272,7 +288,21 @@ def _name(task: TaskSpec) -> str:
     return " ".join(filter(None, [task.dataset.path, task.dataset.config]))
 
 
-def _rows(task: TaskSpec, source: dict[str, Dataset], split: str) -> tuple[Split, tuple[str, ...] | None]:
+def _folders(files: dict[str, list[str]] | None) -> frozenset[str]:
+    """Return the folders that a picture's file may lie in: those of the data files, else the caches of the Hub."""
+    from datasets import config
+    from huggingface_hub import constants
+
+    if files is None:
+        places = [Path(str(config.HF_CACHE_HOME)), Path(str(config.HF_DATASETS_CACHE)), Path(constants.HF_HUB_CACHE)]
+    else:
+        places = [Path(name).parent for names in files.values() for name in names]
+    return frozenset(str(path) for place in set(places) for path in (place.absolute(), place.resolve()))
+
+
+def _rows(
+    task: TaskSpec, source: dict[str, Dataset], split: str, folders: frozenset[str]
+) -> tuple[Split, tuple[str, ...] | None]:
     """Return one source split under the kind's column names, and the class names it declares."""
     if split not in source:
         part = next((k for k in ("train", "validation", "test") if getattr(task.splits, k) == split), "train")
@@ -280,7 +310,7 @@ def _rows(task: TaskSpec, source: dict[str, Dataset], split: str) -> tuple[Split
             f"{task.where('splits', part)}: split '{split}' is not in {_name(task)}. It has: {', '.join(source)}."
         )
     try:
-        cells, names = columns.read(task, source[split], split)
+        cells, names = columns.read(task, source[split], split, folders)
     except (ValueError, OSError) as error:  # a file that opened well may hold bytes that are no text
         raise SuiteError(f"{task.where('dataset')}: cannot read {_name(task)} ({split}): {_reason(error)}.") from error
     return Split(split, cells, list(_row_hashes(cells))), names

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from suite import tables
+from suite import limits, tables
 from suite.comparison import Comparison, Disagreement
 from suite.effects import Effect
 from suite.index import Entry
@@ -55,6 +55,7 @@ class GridDisplay:
         self._progress = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console)
         self._grid = self._progress.add_task("runs", total=total, note="")
         self._bars: dict[str, Any] = {}
+        self._told: set[str] = set()
         self._live = Live(self._progress, console=console, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> GridDisplay:
@@ -67,7 +68,10 @@ class GridDisplay:
             self._live.stop()
 
     def event(self, spec: RunSpec, event: dict[str, Any]) -> None:
-        """Show what a run is doing."""
+        """Show what a run is doing, and once what several of them have to note."""
+        if "note" in event:
+            self._note(event["note"])
+            return
         key = spec.key()
         if key not in self._bars:
             self._bars[key] = self._progress.add_task(run_name(spec), total=None, note="")
@@ -76,6 +80,11 @@ class GridDisplay:
             self._progress.update(self._bars[key], completed=event["step"], total=event["steps"], note=note)
         else:
             self._progress.update(self._bars[key], note=event.get("phase", ""))
+
+    def _note(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._print(f"[yellow]note[/yellow]    {escape(text)}")
 
     def finished(self, outcome: Record | Failure, stored: bool) -> None:
         """Count a run as done and print its line."""
@@ -219,11 +228,7 @@ def _cut(value: Any) -> str:
 
 def _picture(data: bytes, colour: bool) -> Text:
     """Return a picture, two pixels a character, at most 32 wide."""
-    from io import BytesIO
-
-    from PIL import Image
-
-    picture = Image.open(BytesIO(data)).convert("RGB")
+    picture = limits.open_picture(data).convert("RGB")
     if not colour:
         return Text(f"  a picture of {picture.width} x {picture.height} pixels")
     picture.thumbnail((32, 32))

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from suite import data, examples
+from suite import data, examples, limits
 from suite.evidence.words import clean
 from suite.index import Entry
 from suite.spec import SuiteError, TaskSpec
@@ -82,9 +82,7 @@ def thumbnail(content: bytes) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as opened:
-                if opened.width * opened.height > _MOST_PIXELS:
-                    return ""
+            with limits.open_picture(content, _MOST_PIXELS) as opened:
                 opened.thumbnail((_SIDE, _SIDE))
                 drawn = opened.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):

@@ -15,7 +15,6 @@ found, nor every photograph of 32 pixels that went through JPEG.
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import JsonValue
 
+from suite import limits
 from suite.contamination._rows import Pairs, Pool, Side, blocks, nearest
 from suite.spec import SuiteError
 
@@ -52,7 +52,6 @@ THRESHOLDS: dict[str, JsonValue] = {
 _SHIFTS = [(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)]
 _STILL = 4
 """The place of (0, 0) among the shifts; the opposite of shift i is 8 - i."""
-_MAX_PIXELS = 64_000_000
 _MOST = 256
 _AT_ONCE = 1 << 22
 _PIECE = 1024
@@ -65,13 +64,8 @@ def pixels(content: bytes) -> Image:
     Raises:
         SuiteError: it cannot be opened.
     """
-    from PIL import Image
-
     try:
-        image = Image.open(io.BytesIO(content))
-        if image.width * image.height > _MAX_PIXELS:
-            raise ValueError(f"it has {image.width} x {image.height} pixels")
-        return image.convert("RGB")
+        return limits.open_picture(content).convert("RGB")
     except Exception as error:  # Pillow's decoders raise many types on a stranger's bytes
         raise SuiteError(f"An image cannot be opened: {error}.") from error
 

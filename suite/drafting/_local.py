@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suite import hub
+from suite import hub, limits
 from suite.drafting._columns import Column, columns_of, is_missing
 from suite.spec import SuiteError
 
@@ -77,11 +77,21 @@ class Local:
             for name, files in self.files.items()
             if name == part or self.builder == "imagefolder"  # there a class is a folder of any part
         }
+        for base, pattern in self.files[part]:
+            if not pattern:
+                _check(base, self.builder)
         rows = datasets.load_dataset(self.builder, data_files=wanted)[part]
         if len(rows) < 2:
             remedy = "; expected one object a line, or one list of objects." if self.builder == "json" else "."
             raise SuiteError(f"{first} has {len(rows)} row, and a task needs more{remedy}")
         return rows
+
+
+def _check(path: Path, builder: str) -> None:
+    try:
+        limits.check_rows(path, builder)
+    except ValueError as error:
+        raise SuiteError(f"Cannot read {path}: {error}.") from None
 
 
 def _check_commas(path: Path) -> None:

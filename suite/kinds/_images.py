@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from suite import limits
 from suite.data import Prepared
 from suite.spec import SuiteError, TaskSpec
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from suite.data import Split, TaskData
 
-MAX_PIXELS = 64_000_000
+MAX_PIXELS = limits.MAX_PIXELS
 KEPT_BYTES = 1_000_000_000
 """Decoded images are kept in memory up to this many bytes a split; beyond, they are decoded again."""
 
@@ -77,12 +77,7 @@ class _Images(Sequence[dict[str, Any]]):
 
 
 def _open(content: bytes) -> Image:
-    from PIL import Image
-
-    image = Image.open(io.BytesIO(content))
-    if image.width * image.height > MAX_PIXELS:
-        raise ValueError(f"it has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are read")
-    return image.convert("RGB")
+    return limits.open_picture(content, MAX_PIXELS).convert("RGB")
 
 
 def _fault(content: bytes) -> str | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import re
+import sys
 import unicodedata
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from suite import limits
 from suite.kinds import Kind
 from suite.spec import SuiteError
 
@@ -18,7 +19,7 @@ MAX_TEXT = 1_000_000
 MAX_PICTURE = 50_000_000
 """Bytes of a text and of a picture's file; what has so many is refused."""
 
-MAX_PIXELS = 64_000_000
+MAX_PIXELS = limits.MAX_PIXELS
 TARGETS = ("label", "labels", "score", "tags", "answers")
 """Columns that kinds predict."""
 
@@ -137,15 +138,13 @@ def _picture(what: str, value: Any) -> bytes:
     content = value if isinstance(value, bytes) else _file(what, value)
     if len(content) >= MAX_PICTURE:
         raise _too_large(what, len(content))
-    from PIL import Image
-
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # pixels are counted below
-            picture = Image.open(io.BytesIO(content))
-            pixels = picture.width * picture.height
-            if pixels <= MAX_PIXELS:
-                picture.convert("RGB")
+            warnings.filterwarnings("ignore", "Image size")  # pixels are counted below
+            picture = limits.open_picture(content, most=sys.maxsize)
+        pixels = picture.width * picture.height
+        if pixels <= MAX_PIXELS:
+            picture.convert("RGB")
     except Exception as error:  # Pillow's decoders raise many types on a stranger's bytes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if "cannot identify" in reason:

@@ -11,6 +11,7 @@ from gradio.data_classes import ImageData
 from showroom import pages
 from showroom.booth import LONGEST, MOST_BYTES, NAMES, Booth, Exhibit
 from showroom.tabs import QUICK, SLOW
+from suite import limits
 from suite.spec import SuiteError
 
 TEXTS = ("text", "text_pair", "tokens", "question", "context", "choices")
@@ -95,10 +96,6 @@ class Demo:
 
     def fill(self, key: str | None) -> list[Any]:
         """Fill in a test row of the model's task."""
-        import io
-
-        from PIL import Image
-
         try:
             row = self._booth.example(key or "")
         except SuiteError as error:
@@ -106,7 +103,7 @@ class Demo:
             return [*(gr.skip() for _ in self._parts), told]
         values = [gr.update(value=row[name]) if name in row else gr.skip() for name in TEXTS]
         content = row.get("image")
-        shown = Image.open(io.BytesIO(content)) if isinstance(content, bytes) else gr.skip()
+        shown = limits.open_picture(content) if isinstance(content, bytes) else gr.skip()
         return [*values, shown, ""]
 
 
