@@ -4,8 +4,8 @@
                           predictions.parquet   one row a record: the bytes of its predictions.parquet
                           index.parquet         its lines of the store's index
 
-A pack is named by what it holds and is never written again: adding records is adding a pack. A thousand records are
-three files in the place of three thousand, and a board is read without opening any of them but the index.
+A pack is named by what it holds (`packaging`) and is never written again: adding records is adding a pack. A thousand
+records are three files in the place of three thousand, and a board is read without opening any of them but the index.
 """
 
 from __future__ import annotations
@@ -22,10 +22,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from suite import hub, index
+from suite.packaging import INDEX as INDEX
+from suite.packaging import PREDICTIONS as PREDICTIONS
+from suite.packaging import RECORDS as RECORDS
+from suite.packaging import check, first_line, names_of
+from suite.packaging import merged as merged
+from suite.packaging import name_of as name_of
 from suite.spec import SuiteError, digest
 
 FOLDER = "packs"
-RECORDS, PREDICTIONS, INDEX = "records.parquet", "predictions.parquet", "index.parquet"
 MOST_KEPT = 256_000_000
 """Bytes of records and predictions that are kept at hand: they are fetched many at a time."""
 
@@ -43,26 +48,11 @@ def opened(url: str) -> tuple[Any, str]:
         ValueError: the URL's file system is unknown.
         ImportError: its driver is not installed.
     """
+    if url.startswith("hf://"):
+        hub.patient()
     fs, root = fsspec.core.url_to_fs(url)
     fs.invalidate_cache()  # kept for the life of a process by some: what was published since is to be seen
     return Packed(fs, str(root).rstrip("/")), root
-
-
-def names_of(content: bytes) -> list[str]:
-    """Return the names of the records of a pack, by the bytes of its index.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        names: list[str] = pq.read_table(io.BytesIO(content), columns=["name"]).cast(_NAMES)["name"].to_pylist()
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise ValueError(_first_line(error)) from None
-    return names
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 class Packed:
@@ -72,6 +62,8 @@ class Packed:
         """Look at nothing yet: packs are found when somebody asks for an entry."""
         self._fs, self._root = fs, root
         self._broken: dict[str, str] = {}
+        self._untrue: set[str] = set()
+        self._lines: dict[str, dict[str, index.Line]] = {}
         self._bounds: dict[str, list[int]] = {}
         self._kept: dict[tuple[str, int], pa.Table] = {}
 
@@ -105,40 +97,30 @@ class Packed:
         return self._entry_of(path) is not None or bool(self._fs.exists(path, **options))
 
     def cat_file(self, path: str, **options: Any) -> bytes:
-        """Return a file's bytes, taken out of its pack if it is in one; the index is that of all packs together.
+        """Return a file's bytes, taken out of its pack if it is in one.
 
         Raises:
             OSError: there is no such file, or its pack cannot be read.
         """
         if entry := self._entry_of(path):
             return self._unpacked(*entry)
-        if path == f"{self._root}/{INDEX}" and self._places:
-            return index.write(self._lines().values())
         content: bytes = self._fs.cat_file(path, **options)
         return content
 
-    def pipe_file(self, path: str, value: bytes, **options: Any) -> None:
-        """Write a file.
+    @property
+    def takes_index(self) -> bool:
+        """Whether an index may be written: on the Hub who reads leaves no commit."""
+        return self._on_hub() is None
 
-        Raises:
-            PermissionError: it is an index where none is written.
-        """
-        self._check_no_index(path)
-        self._fs.pipe_file(path, value, **options)
+    @property
+    def packed(self) -> list[str]:
+        """The names of the entries in packs, in the order in which they lie there."""
+        return list(self._places)
 
-    def rm_file(self, path: str) -> None:
-        """Take a file away.
-
-        Raises:
-            PermissionError: it is an index where none is written.
-        """
-        self._check_no_index(path)
-        self._fs.rm_file(path)
-
-    def _check_no_index(self, path: str) -> None:
-        """Refuse to write an index of packs, which have theirs, and one on the Hub: who reads leaves no commit."""
-        if path.startswith(f"{self._root}/.index-") and (self._on_hub() or self._places):
-            raise PermissionError(f"{path}: no index is written here.")
+    def pieces(self) -> list[index.Piece]:
+        """Return the indexes of the packs; of two that have the same name the first counts."""
+        held = [index.Piece.opened(content) for folder, content in self._shards.items() if folder not in self._untrue]
+        return [piece for piece in held if piece]
 
     @functools.cached_property
     def _shards(self) -> dict[str, bytes]:
@@ -153,27 +135,26 @@ class Packed:
 
     @functools.cached_property
     def _places(self) -> dict[str, tuple[str, int]]:
-        """Of every packed name the folder and the row; a pack that cannot be read has one name, which says why."""
+        """Of every packed name the folder and the row; a pack that cannot be used has one name, which says why."""
         places: dict[str, tuple[str, int]] = {}
         for folder, content in self._shards.items():
             try:
                 names = names_of(content)
+                check(folder.rpartition("/")[2], content)
             except ValueError as error:
                 names = [f"{digest(folder.encode())[7:]}-1"]
-                self._broken[names[0]] = f"{folder}/{INDEX} is no index of records: {error}"
+                self._broken[names[0]] = f"{folder}/{INDEX} {error}"
+                self._untrue.add(folder)
             for row, name in enumerate(names):
                 places.setdefault(name, (folder, row))
         return places
 
-    def _lines(self) -> dict[str, index.Line]:
-        lines: dict[str, index.Line] = {}
-        for folder, content in reversed(self._shards.items()):  # of two packs with one name the first counts
-            known = index.read(content)
-            lines |= {name: line for name, line in known.items() if self._places.get(name, ("",))[0] == folder}
-        try:
-            return lines | index.read(self._fs.cat_file(f"{self._root}/{INDEX}"))
-        except OSError:
-            return lines
+    def line_of(self, name: str) -> index.Line | None:
+        """Return what the index of its pack says of a packed entry; None of any other, and where it says nothing."""
+        folder = self._places.get(name, ("",))[0]
+        if folder and folder not in self._lines:
+            self._lines = {folder: index.read(self._shards[folder])}
+        return self._lines[folder].get(name) if folder else None
 
     def _entry_of(self, path: str) -> tuple[str, str] | None:
         """Return the name and the file of a path in a packed entry, None of any other."""
@@ -196,7 +177,7 @@ class Packed:
                 raise ValueError(f"row {row} is another record's")
             content = held[_COLUMNS[file]][row].as_py()
         except (pa.ArrowException, KeyError, ValueError, IndexError) as error:
-            raise OSError(f"{folder} does not hold it as its index says ({_first_line(error)})") from None
+            raise OSError(f"{folder} does not hold it as its index says ({first_line(error)})") from None
         return content if isinstance(content, bytes) else str(content).encode()
 
     def _records(self, folder: str) -> pa.Table:

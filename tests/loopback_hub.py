@@ -18,6 +18,7 @@ import json
 import os
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -144,7 +145,7 @@ class LoopbackHub:
         self.faults: list[Fault] = []
         self.lock = threading.RLock()
         self.routes = [*loopback_reads.ROUTES, *loopback_writes.ROUTES]
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"hub": self}))
+        self._server = Server(("127.0.0.1", 0), type("Handler", (Handler,), {"hub": self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
@@ -218,6 +219,14 @@ class LoopbackHub:
     def sent(self) -> int:
         """Return how many bytes came in over the line, headers and all."""
         return sum(request.size for request in self.requests)
+
+
+class Server(ThreadingHTTPServer):
+    """A server that says nothing of clients who went away before they were answered."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):

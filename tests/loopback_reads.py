@@ -8,6 +8,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qs
 
+import yaml
 from loopback_hub import KIND, REPO, RESOLVE, REVISION, Answer, LoopbackHub, Repository, Request, Route
 
 LARGE = 100_000
@@ -71,6 +72,9 @@ def _info(hub: LoopbackHub, request: Request, match: re.Match[str]) -> Answer:
         "private": repository.private,
         "gated": "auto" if repository.gated else False,
     }
+    front = repository.commits[commit].get("README.md", b"").decode(errors="replace").split("---\n")
+    if len(front) > 2 and not front[0]:
+        about["cardData"] = yaml.safe_load(front[1])
     return as_json({**about, "sha": commit, "siblings": siblings, "tags": [], "downloads": 0, "likes": 0})
 
 

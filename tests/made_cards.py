@@ -71,6 +71,9 @@ def checkpoint() -> list[Result]:
     found += runs("org/m", "sst2", 0.55, 1, init="random", task_fields=GLUE, collapsed=True, **looked)
     found += runs("org/m", "banking", 0.5, 2, init="random", task_fields=BANKING)
     found += runs("org/m", "own", 0.5, 3, init="random", task_fields=OWN)
+    for result in found:
+        if result.record.task == "banking":  # whose runs measured something else beside the main metric
+            result.record.metrics["f1_macro"] = round(result.record.score - 0.03, 6)
     return found + runs("org/other", "sst2", 0.4, 1, task_fields=GLUE)
 
 

@@ -6,6 +6,7 @@ import functools
 import html
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -41,7 +42,7 @@ from made_cards import (
 from made_records import PROTOCOL, grid, made
 
 import suite
-from suite import cards, evaluation, kinds
+from suite import cards, evaluation, hub, kinds
 from suite.cards import Card, _metadata, _text
 from suite.cards._merge import BEGIN, END
 from suite.evidence.words import clean
@@ -295,19 +296,26 @@ def test_the_model_index_is_read_back_by_the_hubs_own_client() -> None:
     card = cards.card(contents(checkpoint()), "org/m")
     data = ModelCard(card.text).data
     assert data.model_name == "m"
-    told = {(one.task_name, one.metric_name.split(", ")[1]): one for one in data.eval_results}
-    assert set(told) == {(task, way) for task in ("sst2", "banking", "distance") for way in ("full", "lora")}
-    sst2 = told["sst2", "full"]
+    told = {(one.task_name, *one.metric_name.split(", ")[:2]): one for one in data.eval_results}
+    mains = {("sst2", "accuracy"), ("banking", "accuracy"), ("distance", "mean_squared_error")}
+    assert set(told) == {(*one, way) for one in mains | {("banking", "f1_macro")} for way in ("full", "lora")}
+    sst2 = told["sst2", "accuracy", "full"]
     assert (sst2.dataset_type, sst2.dataset_config, sst2.dataset_split) == ("nyu-mll/glue", "sst2", "validation")
     assert sst2.dataset_revision == GLUE["dataset"].revision
-    assert (sst2.task_type, sst2.metric_type, sst2.source_name) == ("text-classification", "accuracy", "Transfer Suite")
+    assert (sst2.task_type, sst2.metric_type) == ("text-classification", "accuracy")
+    assert sst2.source_url is sst2.source_name is None  # nobody said where these records can be seen
+    assert sst2.metric_name.endswith(", holdout, by Transfer Suite")
     mean = np.mean([r.record.score for r in checkpoint() if is_of(r.record, "sst2", "full")])
     assert sst2.metric_value == pytest.approx(mean, abs=1e-6)
     assert re.search(r"mean of 3 seeds, 95% interval \S+ to \S+, 80 test rows, protocol standard v1", sst2.metric_name)
-    assert told["distance", "full"].metric_type == "mse"
+    assert told["distance", "mean_squared_error", "full"].metric_type == "mse"
+    other = told["banking", "f1_macro", "lora"]  # what else was measured stands beside the main metric
+    means = [r.record.metrics["f1_macro"] for r in checkpoint() if is_of(r.record, "banking", "lora")]
+    assert (other.metric_type, other.metric_value) == ("f1", pytest.approx(np.mean(means), abs=1e-6))
+    assert "interval" not in other.metric_name
     assert "own" not in card.text.partition("# `org/m`")[0]
     assert data.tags == ["transfer-suite"]
-    assert data.metrics == ["accuracy", "mse"]
+    assert data.metrics == ["accuracy", "f1", "mse"]
     assert ModelCard(str(ModelCard(card.text))).data.to_dict() == data.to_dict()
 
 
@@ -381,7 +389,41 @@ def test_every_kind_has_a_task_of_the_hubs(kind: str) -> None:
 def test_the_source_is_where_a_store_can_be_seen() -> None:
     assert _metadata.source_of("hf://datasets/org/results/sub") == "https://huggingface.co/datasets/org/results"
     assert _metadata.source_of("hf://datasets/org/results@main") == "https://huggingface.co/datasets/org/results"
-    assert _metadata.source_of("/home/me/secret") == _metadata.source_of("s3://key:word@bucket/x") == _metadata.HOME
+    assert _metadata.source_of("/home/me/secret") is _metadata.source_of("s3://key:word@bucket/x") is None
+    made = cards.card(contents(checkpoint()), "org/m", source="hf://datasets/org/results")
+    sources = {result.source_url for result in ModelCard(made.text).data.eval_results}
+    assert sources == {"https://huggingface.co/datasets/org/results"}
+    with pytest.raises(SuiteError, match="is no address"):
+        cards.card(contents(checkpoint()), "org/m", source="javascript:alert(1)")
+
+
+@pytest.mark.parametrize("before", [None, "https://example.org/a"])
+@pytest.mark.parametrize("after", [None, "https://example.org/b"])
+def test_entries_are_ours_with_and_without_a_source(before: str | None, after: str | None) -> None:
+    theirs = {"task": {"type": "x"}, "dataset": {"name": "d", "type": "d"}, "metrics": [{"type": "f1", "value": 1}]}
+    front = yaml.safe_dump({"model-index": [{"name": "m", "results": [theirs]}]})
+    first, second = (cards.card(contents(checkpoint()), "org/m", source=one) for one in (before, after))
+    text = cards.merge(cards.merge(f"---\n{front}---\n# M\n", first), second)
+    (model,) = yaml.safe_load(text.split("---\n")[1])["model-index"]
+    assert model["results"] == [theirs, *second.metadata["model-index"][0]["results"]]
+    assert cards.merge(text, second) == text
+
+
+def test_the_licence_is_what_the_checkpoints_own_card_says(tmp_path: Path) -> None:
+    bundled = hub.resolve("bundled/tiny-bert")
+    mine = tmp_path / "mine"
+    shutil.copytree(hub.fetch(bundled), mine)
+    (mine / "README.md").write_text("---\nlicense: mit\n---\n")
+    (mine / "vocab.txt").write_text("its own")
+    ref = hub.resolve(str(mine))
+    results = [made(one.name, "t", [1.0, 0.0], spec_fields={"checkpoint": one}) for one in (bundled, ref)]
+    told = cards.card(contents(results), "bundled/tiny-bert", ask=True).metadata
+    assert (told["license"], told["license_name"]) == ("other", "wordnet-3.0")
+    assert cards.card(contents(results), str(mine), ask=True).metadata["license"] == "mit"
+    assert cards.card(contents(results), str(mine), ask=True, licence="cc0-1.0").metadata["license"] == "cc0-1.0"
+    assert "license" not in cards.card(contents(results), str(mine)).metadata
+    (mine / "README.md").write_text("---\nlicense: [\n---\n")
+    assert "license" not in cards.card(contents(results), str(mine), ask=True).metadata
 
 
 def test_where_a_split_was_cut_out_of_others_none_is_named() -> None:
@@ -440,7 +482,7 @@ def test_an_authors_card_keeps_every_line() -> None:
     theirs, ours = yaml.safe_load(AUTHORS.split("---")[1]), ModelCard(merged).data
     told = ours.to_dict()
     assert (told["license"], told["tags"], told["language"]) == ("mit", ["bert", "en"], False)
-    assert told["metrics"] == ["accuracy", "mse"]
+    assert told["metrics"] == ["accuracy", "f1", "mse"]
     assert told["model-index"][0]["results"][0] == theirs["model-index"][0]["results"][0]
     assert len(ours.eval_results) == 1 + len(ModelCard(a_card().text).data.eval_results)
     assert "## How well `org/m` adapts" in merged
@@ -464,7 +506,7 @@ def test_metadata_of_ours_that_the_author_edited_are_the_authors() -> None:
     first = cards.merge("", a_card())
     edited = first.replace("- mse\n", "- mse\n- mine\n", 1)
     again = cards.merge(edited, another_card())
-    assert ModelCard(again).data.metrics == ["accuracy", "mse", "mine"]
+    assert ModelCard(again).data.metrics == ["accuracy", "f1", "mse", "mine"]
     assert ModelCard(cards.merge(first, Card("m", "x", {"metrics": ["f1"], "tags": []}))).data.metrics == ["f1"]
     assert ModelCard(cards.merge(first, Card("m", "x", {"tags": ["t"]}))).data.metrics is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,34 @@ def test_a_hub_that_is_down_is_one_sentence(hub: LoopbackHub, session: Session, 
     hub.fail("GET /api/whoami-v2", status=429)
     with pytest.raises(RefusedError, match=r"The Hub asks to wait"):
         append(session, repository, "ours\n", READER)
+
+
+STALLED = r"The Hub stopped answering while the model .* was written to\. The same command looks for what has arrived"
+
+
+def test_a_hub_that_falls_silent_is_one_sentence_and_the_same_command_finishes(
+    hub: LoopbackHub, repository: Repository, tmp_path: Path
+) -> None:
+    """Without an end to its patience the client would wait for ever: each silence here is longer than that."""
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(b"w" * 200_000)
+    head, name, of = repository.refs["main"], repository.name, f"/api/models/{repository.name}"
+    with Session(hub, tmp_path / "home") as impatient:
+        impatient.run("from suite.hub import _heads\n_heads.PATIENCE = 0.3")
+        for silent, times in (("PUT /lfs/", 6), (f"POST {of}/preupload", 6), (f"POST {of}/commit", 1)):
+            fault = hub.fail(silent, times=times, delay=2.0, status=503)  # tried so often; nothing comes of it
+            began = time.monotonic()
+            with pytest.raises(RefusedError, match=STALLED):
+                impatient.run(WEIGHTS, repo=name, paths=[str(path)])
+            assert fault.times == 0
+            assert time.monotonic() - began < 10
+            assert repository.refs["main"] == head
+        with pytest.raises(RefusedError, match=r"The Hub cannot be reached for the model .* \(ReadTimeout\)"):
+            hub.fail(f"GET {of}", delay=2.0)
+            impatient.run("from suite import hub\nhub.look(repo)", repo=name)
+        sentence, *_ = impatient.run(WEIGHTS, repo=name, paths=[str(path)])
+        assert "in one commit" in sentence
+    assert repository.files["w.safetensors"] == path.read_bytes()
 
 
 # -- pull requests -----------------------------------------------------------------------------------------------------

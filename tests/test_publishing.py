@@ -452,6 +452,26 @@ result = [[(r.dataset_type, r.metric_value) for r in card.data.eval_results], ca
     assert index[0][1] == entries[0][1]
 
 
+def test_a_card_that_goes_elsewhere_names_the_licence_of_the_checkpoints_own(
+    hub: LoopbackHub, session: Session, tmp_path: Path
+) -> None:
+    front = "---\nlicense: other\nlicense_name: films-1.0\nlicense_link: https://example.org/films\n---\n# A\n"
+    first = hub.repository("ann/licensed").commit({"README.md": front.encode()})
+    hub.repository("ann/licensed").commit({"README.md": b"---\nlicense: mit\n---\n# A\n"})  # of a later commit
+    spec = {"checkpoint": CheckpointRef(name="ann/licensed", revision=first)}
+    store = filled(tmp_path / "licensed", [made("ann/licensed", "films", [1.0, 0.0, 1.0], spec_fields=spec)])
+    words = ("publish", "ann/licensed", "--to", "org/elsewhere", "--store", store)
+    assert session.suite(*words).code == 0
+    text = hub.repositories["models", "org/elsewhere"].files["README.md"].decode()
+    assert text.startswith(front.removesuffix("---\n# A\n"))
+    hub.fail("GET /api/models/ann/licensed", times=9, status=503)
+    told = session.suite("card", "ann/licensed", "--store", store)
+    hub.faults.clear()
+    assert (told.code, "\nlicense: " in told.out) == (0, False)
+    told = session.suite("card", "ann/licensed", "--store", store, "--license", "mit")
+    assert told.out.startswith("---\nlicense: mit\n")
+
+
 def test_an_author_who_writes_meanwhile_loses_nothing(hub: LoopbackHub, session: Session, scored: Path) -> None:
     repository = hub.repository("org/meanwhile")
     repository.commit({"README.md": b"# First\n"})

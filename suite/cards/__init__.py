@@ -10,10 +10,13 @@ The same records give the same bytes. Nothing is pushed from here.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from suite import hub
 from suite.admission import Filter, read
 from suite.index import Contents
+from suite.spec import SuiteError
 from suite.store import Store
 
 __all__ = ["Card", "card", "kept_card", "merge"]
@@ -41,6 +44,8 @@ def card(
     strategy: str | None = None,
     protocol: str | None = None,
     source: str | None = None,
+    licence: str | None = None,
+    ask: bool = False,
 ) -> Card:
     """Return the card of a checkpoint: how well it adapts.
 
@@ -49,16 +54,23 @@ def card(
         model: its name as the leaderboard shows it, `NAME@REVISION`, or its folder.
         strategy: only this strategy.
         protocol: only this protocol; by default that with the most of its records.
-        source: the address where the records can be seen; by default that of a store on the Hub.
+        source: the address where the records can be seen, or a data set as `hf://datasets/org/results`; by default
+            that of a store on the Hub, and of any other none.
+        licence: the checkpoint's, by the Hub's name for it; no record knows it.
+        ask: read the licence off the checkpoint's own card, at its revision, where none is given.
 
     Raises:
-        SuiteError: the store cannot be opened, or the name means no checkpoint in it, or several.
+        SuiteError: the store cannot be opened, the name means no checkpoint in it, or several, or the source is no
+            address.
     """
-    from suite.cards import _base, _checkpoint, _metadata
+    from suite.cards import _base, _checkpoint
 
     url = url_of(store)
     found = _checkpoint.find(read(store), model, Filter(strategy, protocol), url)
-    return _base.made(found, source or _metadata.source_of(url))
+    named = {"license": licence} if licence else {}
+    if ask and not named:
+        named = hub.licence(found.name, found.revision, model if Path(model).is_dir() else None)
+    return _base.made(found, _address(source, url), named)
 
 
 def kept_card(
@@ -76,15 +88,15 @@ def kept_card(
         key: the record's, or at least 6 of its first digits.
         repo: the repository that the weights go to, as the card's code names it; else it names a folder.
         licence: the licence of the weights, by the Hub's name for it; no record knows it.
-        source: the address where the records can be seen; by default that of a store on the Hub.
+        source: the address where the records can be seen, as for `card`.
 
     Raises:
         SuiteError: the store cannot be opened, the key means none or several, or nothing was kept.
     """
-    from suite.cards import _kept, _metadata
+    from suite.cards import _kept
 
     opened = store if isinstance(store, Store) else Store(str(store))
-    return _kept.made(opened, key, repo, licence, source or _metadata.source_of(opened.url))
+    return _kept.made(opened, key, repo, licence, _address(source, opened.url))
 
 
 def merge(existing: str, made: Card) -> str:
@@ -99,6 +111,22 @@ def merge(existing: str, made: Card) -> str:
     from suite.cards import _merge
 
     return _merge.merged(existing, made.title, made.section, made.metadata)
+
+
+def _address(source: str | None, url: str) -> str | None:
+    """Return where the records can be seen, as far as anybody said.
+
+    Raises:
+        SuiteError: what was said is no address.
+    """
+    from suite.cards import _metadata
+
+    if not source:
+        return _metadata.source_of(url)
+    told = _metadata.source_of(source) or source
+    if not told.startswith(("https://", "http://")):
+        raise SuiteError(f"'{source[:100]}' is no address; expected https://... or hf://datasets/org/results.")
+    return told
 
 
 def url_of(store: str | Store | Contents) -> str:

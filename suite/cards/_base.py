@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,31 +38,38 @@ LIMITS = (
 """What numbers like these do not say, whatever they are."""
 
 
-def made(checkpoint: Checkpoint, source: str) -> Card:
-    """Return the card of a checkpoint whose records can be seen at an address."""
+def made(checkpoint: Checkpoint, source: str | None, licence: Mapping[str, str]) -> Card:
+    """Return the card of a checkpoint whose records can be seen at an address, if anybody said so."""
     found = list(facts(checkpoint))
     name = checkpoint.name.rpartition("/")[2]
-    metadata: dict[str, Any] = {"metrics": sorted({metric_of(fact.metric) for fact in found}), "tags": [TAG]}
+    metadata: dict[str, Any] = {
+        **licence,
+        "metrics": sorted({metric_of(fact.metric) for fact in found}),
+        "tags": [TAG],
+    }
     if index := model_index(name, found, source):
         metadata[INDEX] = index
-    return Card(str(code(checkpoint.name)), render(TEMPLATE, view(checkpoint)), metadata, eval_results(found, source))
+    shown = render(TEMPLATE, view(checkpoint))
+    return Card(str(code(checkpoint.name)), shown, metadata, eval_results([f for f in found if f.main], source))
 
 
 def facts(checkpoint: Checkpoint) -> Iterator[Fact]:
-    """Yield every score of the checkpoint's own weights, as metadata can hold it."""
+    """Yield every score of the checkpoint's own weights, as metadata can hold it: of each task the main one first."""
     for section in checkpoint.sections:
         for line in adapted(section):
             for column in section.columns:
                 if cell := line.row.tasks.get(column.name):
-                    yield _fact(section, line, column, cell)
+                    yield from _facts(section, line, column, cell)
 
 
-def _fact(section: Section, line: Line, column: Column, cell: Cell) -> Fact:
+def _facts(section: Section, line: Line, column: Column, cell: Cell) -> Iterator[Fact]:
+    """Yield the score of a cell with its interval, then the means of what else its runs measured."""
     entries = line.of(column.name)
     row = line.row
     way = f"{row.way} [{row.mark}]" if row.mark else row.way
-    return Fact(
-        spec=entries[0].record.spec,
+    records = [entry.record for entry in entries]
+    of = Fact(
+        spec=records[0].spec,
         task=column.task,
         metric=column.main.name,
         value=cell.mean,
@@ -69,12 +77,23 @@ def _fact(section: Section, line: Line, column: Column, cell: Cell) -> Fact:
         date=max(entry.head.created for entry in entries),
         way=way,
     )
+    yield of
+    words = f"{way}, {seeds_and_rows(cell)}, protocol {section.board.protocol}"
+    shared = set.intersection(*(set(record.metrics) for record in records)) - {column.main.name}
+    for name in sorted(shared):
+        value = statistics.fmean(record.metrics[name] for record in records)
+        yield replace(of, metric=name, value=value, words=words, main=False)
 
 
 def rests_on(cell: Cell) -> str:
     """Say how many seeds and test rows a score rests on, and how sure it is."""
     ends = "no interval" if cell.interval is None else "95% interval {:.4g} to {:.4g}".format(*cell.interval)
-    return f"mean of {counted(cell.seeds, 'seed')}, {ends}, {counted(cell.n, 'test row')}"
+    return seeds_and_rows(cell, f", {ends}")
+
+
+def seeds_and_rows(cell: Cell, between: str = "") -> str:
+    """Say how many seeds and test rows a score rests on."""
+    return f"mean of {counted(cell.seeds, 'seed')}{between}, {counted(cell.n, 'test row')}"
 
 
 def view(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from suite.cards._metadata import SOURCE, dump
+from suite.cards._metadata import dump, is_ours
 from suite.spec import SuiteError
 
 INDEX = "model-index"
@@ -194,12 +194,6 @@ def yaml_lines(results: list[dict[str, Any]]) -> list[str]:
 def _nodes(results: list[dict[str, Any]]) -> list[yaml.Node]:
     made: Any = yaml.compose("\n".join(yaml_lines(results)), Loader=yaml.SafeLoader)
     return [] if made is None else list(made.value)
-
-
-def is_ours(result: Any) -> bool:
-    """Return whether a result of a model-index is one that we made."""
-    source = result.get("source") if isinstance(result, dict) else None
-    return isinstance(source, dict) and source.get("name") == SOURCE
 
 
 def _is_index(models: Any) -> bool:

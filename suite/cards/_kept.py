@@ -57,7 +57,7 @@ class Weights:
         return f"{base}-{self.record.task}-{self.record.spec.strategy}"
 
 
-def made(store: Store, key: str, repo: str | None, licence: str | None, source: str) -> Card:
+def made(store: Store, key: str, repo: str | None, licence: str | None, source: str | None) -> Card:
     """Return the card of what a key means.
 
     Raises:

@@ -1,7 +1,7 @@
 """What the Hub reads of a card: the front matter with its model-index, and the files of `.eval_results`.
 
 Both name data sets of the Hub, so that tasks whose data lie in files are left out of them. Entries are ours by the name
-of their source.
+of their source; where nobody said where the records are to be seen they have none, and are ours by how they end.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from suite.spec import RunSpec, SuiteError, TaskSpec
 from suite.tasks import LOCAL_BUILDERS
 
 SOURCE = "Transfer Suite"
-HOME = "https://pypi.org/project/transfer-suite/"
-"""Where an entry's source leads to where the records lie nowhere in public."""
+SIGNED = f", by {SOURCE}"
+"""How an entry without a source ends: the Hub takes no name of a source without an address."""
 
 TAG = "transfer-suite"
 FOLDER = ".eval_results"
@@ -52,6 +52,7 @@ class Fact:
     words: str
     date: str
     way: str
+    main: bool = True
 
     @property
     def split(self) -> str | None:
@@ -89,13 +90,24 @@ def metric_of(name: str) -> str:
     return _KNOWN.get(name, name)
 
 
-def source_of(url: str) -> str:
-    """Return the address at which a store can be seen: of a data set of the Hub its page, else the suite's own."""
+def source_of(url: str) -> str | None:
+    """Return the address at which a store can be seen: of a data set of the Hub its page, None of any other."""
     found = re.fullmatch(r"hf://datasets/([\w.-]+/[\w.-]+)(@[^/]*)?(/.*)?", url)
-    return f"https://huggingface.co/datasets/{found[1]}" if found else HOME
+    return f"https://huggingface.co/datasets/{found[1]}" if found else None
 
 
-def model_index(name: str, facts: Sequence[Fact], source: str) -> list[dict[str, Any]]:
+def is_ours(result: Any) -> bool:
+    """Return whether a result of a model-index is one that was made here."""
+    if not isinstance(result, dict):
+        return False
+    source, metrics = result.get("source"), result.get("metrics")
+    if source is not None or not isinstance(metrics, list) or not metrics:
+        return isinstance(source, dict) and source.get("name") == SOURCE
+    names = [metric.get("name") if isinstance(metric, dict) else None for metric in metrics]
+    return all(isinstance(name, str) and name.endswith(SIGNED) for name in names)
+
+
+def model_index(name: str, facts: Sequence[Fact], source: str | None) -> list[dict[str, Any]]:
     """Return a model-index of one model, one result a task; none where no task is on the Hub.
 
     Tasks of one data set stand apart: the Hub's client would put their metrics together.
@@ -109,7 +121,12 @@ def model_index(name: str, facts: Sequence[Fact], source: str) -> list[dict[str,
     return [{"name": name, "results": [result for (model,) in found for result in model["results"]]}]
 
 
-def _result(fact: Fact, source: str) -> EvalResult:
+def _told(fact: Fact, source: str | None) -> str:
+    """Return what a number is in words, signed where no source says whose it is."""
+    return clean(f"{fact.metric}, {fact.words}{'' if source else SIGNED}")
+
+
+def _result(fact: Fact, source: str | None) -> EvalResult:
     data = fact.task.dataset
     return EvalResult(
         task_type=pipeline_of(fact.task.kind),
@@ -120,14 +137,14 @@ def _result(fact: Fact, source: str) -> EvalResult:
         dataset_split=fact.split,
         dataset_revision=data.revision,
         metric_type=metric_of(fact.metric),
-        metric_name=clean(f"{fact.metric}, {fact.words}"),
+        metric_name=_told(fact, source),
         metric_value=round(fact.value, 6),
-        source_name=SOURCE,
+        source_name=SOURCE if source else None,
         source_url=source,
     )
 
 
-def eval_results(facts: Sequence[Fact], source: str) -> dict[str, str]:
+def eval_results(facts: Sequence[Fact], source: str | None) -> dict[str, str]:
     """Return the files of `.eval_results` by path: one a task and way to adapt, as the Hub wants variants apart."""
     found: dict[str, list[Fact]] = {}
     for fact in usable(facts):
@@ -139,7 +156,7 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x"
 
 
-def _file(facts: Sequence[Fact], source: str) -> str:
+def _file(facts: Sequence[Fact], source: str | None) -> str:
     entries = [
         EvalResultEntry(
             dataset_id=fact.task.dataset.path,
@@ -148,8 +165,8 @@ def _file(facts: Sequence[Fact], source: str) -> str:
             dataset_revision=fact.task.dataset.revision,
             date=fact.date,
             source_url=source,
-            source_name=SOURCE,
-            notes=clean(f"{fact.metric}, {fact.words}"),
+            source_name=SOURCE if source else None,
+            notes=_told(fact, source),
         )
         for fact in facts
     ]

@@ -25,7 +25,9 @@ def card(
     strategy: Annotated[str | None, typer.Option("-s", "--strategy", help="Only this strategy.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Only this protocol.")] = None,
     repo: Annotated[str | None, typer.Option(help="The repository that kept weights go to: owner/name.")] = None,
-    licence: Annotated[str | None, typer.Option("--license", help="The licence of kept weights.")] = None,
+    licence: Annotated[
+        str | None, typer.Option("--license", help="The licence; of a checkpoint by default what its own card says.")
+    ] = None,
     source: Annotated[str | None, typer.Option(help="The address where the records can be seen.")] = None,
     results: Annotated[bool, typer.Option("--eval-results", help="Write .eval_results beside the card too.")] = False,
 ) -> None:
@@ -41,7 +43,9 @@ def card(
         if kept.is_key(word) and opened.find(word):
             made = cards.kept_card(opened, word, repo=repo, licence=licence, source=source)
         else:
-            made = cards.card(opened, word, strategy=strategy, protocol=protocol, source=source)
+            made = cards.card(
+                opened, word, strategy=strategy, protocol=protocol, source=source, licence=licence, ask=True
+            )
         if output is None:
             typer.echo(made.text, nl=False)
             return

@@ -32,7 +32,10 @@ def publish(
     dry_run: DryRun = False,
     private: Private = False,
     licence: Annotated[
-        str | None, typer.Option("--license", help="The licence of the weights, as the Hub has it.")
+        str | None,
+        typer.Option(
+            "--license", help="The licence, as the Hub has it; of a checkpoint by default what its card says."
+        ),
     ] = None,
     source: Annotated[str | None, typer.Option(help="Where the records can be seen, for the card.")] = None,
     strategy: Annotated[str | None, typer.Option("--strategy", help="On the card only this strategy.")] = None,

@@ -6,8 +6,6 @@ commit that is there whole or not at all, on the head that was looked at; if som
 
 from suite.hub._changes import Change, Files, has_token
 from suite.hub._checkpoints import (
-    MAX_CONFIG_BYTES,
-    PATTERNS,
     WEIGHTS,
     Facts,
     bundled,
@@ -20,7 +18,9 @@ from suite.hub._checkpoints import (
     resolve,
 )
 from suite.hub._errors import explain
-from suite.hub._heads import Head, Kind, check_name, look
+from suite.hub._folders import MAX_CONFIG_BYTES, PATTERNS, check_adapter, check_folder
+from suite.hub._heads import Head, Kind, check_name, look, patient
+from suite.hub._licences import licence
 from suite.hub._push import Compose, Pushed, create, preview, push
 
 __all__ = [
@@ -35,7 +35,9 @@ __all__ = [
     "Kind",
     "Pushed",
     "bundled",
+    "check_adapter",
     "check_files",
+    "check_folder",
     "check_name",
     "create",
     "dataset_commit",
@@ -44,8 +46,10 @@ __all__ = [
     "fetch",
     "has_token",
     "hash_folder",
+    "licence",
     "look",
     "modality",
+    "patient",
     "preview",
     "push",
     "resolve",

@@ -53,6 +53,11 @@ def refused(error: BaseException, what: str) -> SuiteError:
         return _refused_by_the_hub(error, what)
     if isinstance(error, ValueError) and not isinstance(error, json.JSONDecodeError):
         return SuiteError(f"The Hub does not take what was to be pushed to {what}: {_one_line(str(error))}")
+    if "Timeout" in type(error).__name__:  # it may have arrived all the same, and be made in a moment
+        return SuiteError(
+            f"The Hub stopped answering while {what} was written to. The same command looks for what has arrived and "
+            "sends the rest."
+        )
     return SuiteError(f"The line to the Hub broke while {what} was written to ({type(error).__name__}). {AGAIN}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import logging
 import sys
@@ -10,7 +11,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from suite.hub._errors import explain
 from suite.spec import SuiteError
@@ -21,7 +22,7 @@ Content = bytes | Path
 
 WORDS: dict[Kind, str] = {"model": "model", "dataset": "data set", "space": "Space"}
 PATIENCE = 60.0
-"""Seconds after which the Hub is said not to answer; its client would wait for ever."""
+"""Seconds after which the Hub is said not to answer: a line that moves no byte for so long is dead."""
 
 _AT_ONCE = 500
 """Paths that the Hub is asked about in one request; it takes 1,000 at most."""
@@ -163,12 +164,32 @@ def check_name(repo: str) -> None:
         raise SuiteError(f"'{repo}' says no name space: expected org/name, or your-name/{repo}.")
 
 
+@functools.cache
+def patient() -> None:
+    """Let every request of this process that says nothing else end after `PATIENCE` seconds of silence.
+
+    The Hub's client would wait for ever.
+    """
+    from huggingface_hub import set_client_factory
+
+    set_client_factory(_client)
+
+
+def _client() -> Any:
+    from huggingface_hub.utils._http import default_client_factory
+
+    made = default_client_factory()
+    made.timeout = PATIENCE
+    return made
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the client's own warnings and, where nobody looks on, its progress bars off the screen."""
+    """Keep the client's warnings, its progress bars where nobody looks on, and its endless patience away."""
     from huggingface_hub.utils import logging as log
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
+    patient()
     level, bars = log.get_verbosity(), not are_progress_bars_disabled()
     log.set_verbosity(logging.ERROR)
     if not sys.stderr.isatty():

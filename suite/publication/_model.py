@@ -51,7 +51,15 @@ def publish(
     opened, said = store if isinstance(store, Store) else Store(str(store)), about or About()
     key = weights if weights not in (None, "none") else model if _is_key(model, opened) else None
     if key is None:
-        made = cards.card(opened, model, strategy=said.strategy, protocol=said.protocol, source=said.source)
+        made = cards.card(
+            opened,
+            model,
+            strategy=said.strategy,
+            protocol=said.protocol,
+            source=said.source,
+            licence=said.licence,
+            ask=True,
+        )
         return bring(to, lambda head: _card_files(head, made), BASE_MESSAGE, "model")
     record = kept.find(opened, key)
     if key != model:

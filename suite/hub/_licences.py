@@ -1,0 +1,54 @@
+"""The licence of a checkpoint, as its own card states it: no record holds one, and none is ever guessed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from suite import limits
+from suite.hub._checkpoints import bundled
+from suite.hub._heads import patient
+
+SECONDS = 5.0
+"""The Hub is asked once and for so long: a card is written without a licence where it does not say."""
+
+_LONGEST = 300
+
+
+def licence(name: str, revision: str, folder: str | Path | None = None) -> dict[str, str]:
+    """Return the licence that a checkpoint's card names at a revision, under the Hub's keys.
+
+    It is `{"license": "mit"}`, or `other` with its name and link; empty where the card names none or cannot be read.
+
+    Args:
+        name: its name on the Hub, or `bundled/NAME`.
+        revision: its commit, or the sha256 of a folder's files.
+        folder: where it lies, if it is a folder.
+    """
+    if revision.startswith("sha256:"):
+        at = Path(folder) if folder else bundled().get(name.removeprefix("bundled/"))
+        return _of_card(at / "README.md") if at else {}
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    held = try_to_load_from_cache(name, "README.md", revision=revision)
+    if isinstance(held, str):
+        return _of_card(Path(held))
+    if os.environ.get("HF_HUB_OFFLINE") in ("1", "ON", "YES", "TRUE"):
+        return {}
+    patient()
+    try:
+        about: Any = HfApi().model_info(name, revision=revision, timeout=SECONDS).card_data
+    except Exception:  # whatever is in the way, the card can do without
+        return {}
+    return _named(about.to_dict() if about else {})
+
+
+def _of_card(path: Path) -> dict[str, str]:
+    return _named(limits.read_front_matter(path))
+
+
+def _named(metadata: dict[str, object]) -> dict[str, str]:
+    known = {name: metadata.get(name) for name in ("license", "license_name", "license_link")}
+    said = {name: text for name, text in known.items() if isinstance(text, str) and text.isprintable()}
+    return {name: text for name, text in said.items() if 0 < len(text) <= _LONGEST} if "license" in said else {}
