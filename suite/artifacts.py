@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -131,12 +130,12 @@ def fetched(fs: Any, folder: str) -> Iterator[Path]:
     Raises:
         SuiteError: it cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="transfer-suite-") as copy:
+    with files.scratch() as copy:
         try:
             fs.get(folder, f"{copy}/{FOLDER}", recursive=True)
         except OSError as error:
             raise SuiteError(f"The kept weights in {folder} cannot be read: {error}.") from None
-        yield Path(copy) / FOLDER
+        yield copy / FOLDER
 
 
 @contextlib.contextmanager
@@ -146,8 +145,8 @@ def drafts(records: Path | None) -> Iterator[Path]:
     What a killed command left there goes away on the way.
     """
     if records is None:
-        with tempfile.TemporaryDirectory(prefix="transfer-suite-") as own:
-            yield Path(own)
+        with files.scratch() as own:
+            yield own
         return
     with files.draft(records, DRAFT) as folder:
         yield folder

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import platform
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,7 +25,7 @@ STALE = 24 * 3600
 """Seconds after which a draft is nobody's, where locks do not tell."""
 
 MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-_TEMPORARY = ".tmp-"
+_TEMPORARY, _SCRATCH = ".tmp-", "transfer-suite-"
 _TROUBLES: dict[str, None] = {}
 _TOLD: set[str] = set()
 
@@ -104,6 +106,22 @@ def draft(parent: Path, prefix: str) -> Iterator[Path]:
         os.close(held)
 
 
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """Give a folder among the system's temporary ones that is gone afterwards, even if this process is killed.
+
+    Nobody else may look into it; whoever asks for the next one takes away what dead processes left.
+    """
+    parent = Path(tempfile.gettempdir())
+    sweep(parent, _SCRATCH)
+    folder, held = _made(parent, _SCRATCH, functools.partial(_create_folder, mode=0o700))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
 def sweep(parent: Path, prefix: str) -> None:
     """Take away the drafts in a folder that are nobody's any more."""
     for old in parent.glob(f"{prefix}*"):
@@ -113,7 +131,7 @@ def sweep(parent: Path, prefix: str) -> None:
 def _discard(path: Path) -> None:
     """Take a draft away unless somebody may come back for it."""
     try:
-        held = os.open(path, os.O_RDONLY)
+        held = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
         return
     try:
@@ -161,8 +179,8 @@ def _create_file(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
 
 
-def _create_folder(path: Path) -> int:
-    path.mkdir()
+def _create_folder(path: Path, mode: int = 0o777) -> int:
+    path.mkdir(mode)
     return os.open(path, os.O_RDONLY)
 
 

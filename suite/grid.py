@@ -126,7 +126,7 @@ def carry_out(
     with store.drafts() if keep else contextlib.nullcontext() as drafts:
         looked_at = place.store if place.engine == "local" else None
         orders = runs.Orders(looked_at, _unfinished(store), str(drafts) if keep else None, force)
-        yield from _carry_out(missing, _Hand(engine, machine, place.workers, store, orders, _once(progress)))
+        yield from _carry_out(missing, _Hand(engine, machine, place.workers, store, orders, progress))
 
 
 @dataclass(frozen=True)
@@ -152,20 +152,6 @@ def _unfinished(store: Store) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         runs.sweep(folder)
     return folder
-
-
-def _once(progress: Progress) -> Progress:
-    """Return what passes on how runs go, and what several workers have to say only once."""
-    said: set[str] = set()
-
-    def tell(spec: RunSpec, event: dict[str, Any]) -> None:
-        note = event.get("note")
-        if note not in said:
-            progress(spec, event)
-        if note is not None:
-            said.add(note)
-
-    return tell
 
 
 def _carry_out(specs: Sequence[RunSpec], hand: _Hand) -> Iterator[Done | Failure]:

@@ -44,7 +44,7 @@ class RaceDisplay(GridDisplay):
 
     def event(self, spec: RunSpec, event: dict[str, Any]) -> None:
         """Show what a run is doing."""
-        if not self._quiet:
+        if not self._quiet or "note" in event:
             super().event(spec, event)
 
     def _both(self) -> Group:
