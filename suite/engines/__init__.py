@@ -8,19 +8,57 @@ from __future__ import annotations
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from suite import plugins
+from suite import environment, plugins
 from suite.environment import Machine
-from suite.spec import Failure, Result, RunSpec, SuiteError
+from suite.spec import Failure, Precision, Result, RunSpec, SuiteError
 
 Progress = Callable[[RunSpec, dict[str, Any]], None]
 Work = Callable[[RunSpec, Machine, Callable[[dict[str, Any]], None]], list[Result]]
 Outcome = tuple[RunSpec, list[Result] | Failure]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a command asks of an engine.
+
+    Attributes:
+        device: auto, cpu or cuda.
+        threads: of one run; None is as many as there are for each.
+        workers: how many runs go on at once.
+        gpus_per_run: GPUs, or the part of one, that a run gets; None is one where it gets any. For a cluster only.
+        ray_address: the cluster; None is one of its own.
+    """
+
+    device: str = "auto"
+    threads: int | None = None
+    workers: int = 1
+    gpus_per_run: float | None = None
+    ray_address: str | None = None
+
+
 class Engine(ABC):
     """What every engine does."""
+
+    def machine(self, wanted: Wanted) -> Machine:
+        """Return the device and threads of one run, after looking whether what is wanted is there.
+
+        Raises:
+            SuiteError: it is not, or makes no sense; nothing was run.
+        """
+        for option, value in (("--gpus-per-run", wanted.gpus_per_run), ("--ray-address", wanted.ray_address)):
+            if value is not None:
+                raise SuiteError(f"{option} says something of a cluster; it goes with --engine ray.")
+        return environment.choose(wanted.device, wanted.threads, wanted.workers)
+
+    def precision(self, machine: Machine) -> Precision:
+        """Return what a protocol's `auto` means on the machines that carry out the runs: here, on this one."""
+        from suite import precision
+
+        measured: Precision = precision.measured(machine)
+        return measured
 
     @abstractmethod
     def map(
@@ -30,11 +68,17 @@ class Engine(ABC):
 
         Args:
             work: carries out one run; importable by name, so that another process finds it.
-            specs: the runs; those next to each other share what they can.
+            specs: the runs; those that share a checkpoint and data follow each other in one process.
             machine: device and threads of one run.
             workers: how many runs go on at once.
             progress: called in this process with what a run is doing.
+
+        Raises:
+            SuiteError: no run can be carried out any more.
         """
+
+    def close(self) -> None:  # noqa: B027  # most engines hold nothing between their grids
+        """Let go of what was kept for the next grid; the end of the process does it too."""
 
 
 def names() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from contract import work
 from suite import engines, evaluation, plugins
-from suite.engines import Engine
+from suite.engines import Engine, Wanted
 from suite.environment import Machine
 from suite.spec import Failure, RunSpec, SuiteError
 
@@ -21,12 +21,15 @@ ENGINES = plugins.names("engines")
 WORKERS = (1, 2)
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Engine:
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    engine = engines.get(request.param)
     try:
-        return engines.get(request.param)
+        engine.machine(Wanted("cpu", 1, 1))
     except SuiteError as error:  # an engine may need a library that is not installed
         pytest.skip(str(error))
+    yield engine
+    engine.close()
 
 
 @pytest.fixture
