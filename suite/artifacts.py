@@ -94,13 +94,15 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def refuse_pickles(folder: Path) -> None:
-    """Refuse a folder that holds what could run code when it is opened.
+    """Refuse a folder that holds what could run code when it is opened, or leads to files elsewhere.
 
     Raises:
         SuiteError: it does.
     """
     if pickled := [name for name in names(folder) if name.endswith(PICKLED)]:
         raise SuiteError(f"{pickled[0]} is no file of kept weights: those are safetensors, never pickles.")
+    if linked := [name for name in names(folder) if (folder / name).is_symlink()]:
+        raise SuiteError(f"{linked[0]} is no file of kept weights, but a link to one elsewhere.")
 
 
 def hash_file(path: Path) -> str:
@@ -160,6 +162,6 @@ def missing(claimed: Mapping[str, str], present: list[str]) -> list[str]:
 
 def changed(claimed: Mapping[str, str], folder: Path) -> list[str]:
     """Return in words which files of kept weights are not those of the record; every byte is read."""
-    present = names(folder)
+    present = [name for name in names(folder) if not (folder / name).is_symlink()]
     others = [name for name in present if name in claimed and hash_file(folder / name) != claimed[name]]
     return missing(claimed, present) + [f"{FOLDER}/{name} is not the file that was kept" for name in others]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 
 from suite import artifacts, hub, kinds, layouts, models, processors, strategies
 from suite.artifacts import About
@@ -81,6 +82,7 @@ def load(folder: Path, device: str = "cpu", base: CheckpointRef | None = None) -
     """
     about = artifacts.read_about(folder)
     artifacts.refuse_pickles(folder)
+    hub.check_folder(folder.name, folder)
     kind, strategy = kinds.get(about.kind), strategies.get(about.strategy)
     whole = strategy.keeps == "model"
     source = _as_checkpoint(folder) if whole else (base or about.base)
@@ -168,7 +170,10 @@ def keep(adapted: Adapted, about: About, folder: Path) -> None:
     """
     if adapted.save is None:
         raise SuiteError(f"{about.strategy} keeps no weights.")
-    adapted.save(about.task, folder)
+    try:
+        adapted.save(about.task, folder)
+    except SafetensorError as error:  # its word for a full disk
+        raise OSError(str(error)) from error
     if strategies.get(about.strategy).keeps == "model":
         layouts.save_processor(models.open_source(about.base), folder)
     artifacts.write_about(about, folder)

@@ -12,7 +12,7 @@ Every function raises ValueError with half a sentence, which whoever knows the f
 from suite.limits._json import MAX_DEPTH, parse_json
 from suite.limits._pictures import FORMATS, MAX_PIXELS, open_picture
 from suite.limits._rows import check_rows
-from suite.limits._tables import MAX_DATA_BYTES, MAX_TABLE_BYTES, read_table
+from suite.limits._tables import MAX_DATA_BYTES, MAX_TABLE_BYTES, open_table, read_table
 from suite.limits._yaml import MAX_YAML_BYTES, parse_yaml, read_front_matter
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "MAX_YAML_BYTES",
     "check_rows",
     "open_picture",
+    "open_table",
     "parse_json",
     "parse_yaml",
     "read_front_matter",

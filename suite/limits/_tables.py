@@ -36,15 +36,35 @@ def check_parquet(path: Path) -> None:
         raise ValueError(str(error).splitlines()[0]) from None
 
 
-def read_table(
-    source: Any, columns: Sequence[str] | None = None, *, group: int | None = None, most: int = MAX_TABLE_BYTES
-) -> Any:
-    """Return a pyarrow table from a parquet file, all of it, or some columns, or one row group.
+def open_table(source: Any, *, most: int = MAX_TABLE_BYTES, **options: Any) -> Any:
+    """Return a pyarrow ParquetFile, each of whose row groups takes at most so many bytes in memory.
+
+    Args:
+        source: the file's bytes, or an open file.
+        most: bytes.
+        **options: further ones of ParquetFile.
+
+    Raises:
+        ValueError: one would take more (ArrowInvalid, which is one, where it is no parquet file).
+        OSError: it cannot be read.
+    """
+    import pyarrow.parquet as pq
+
+    content = io.BytesIO(source) if isinstance(source, bytes) else source
+    file = pq.ParquetFile(content, **options)
+    for group in range(file.metadata.num_row_groups):
+        _check(file.metadata, [group], most)
+        if roomy := _roomy(file, group, most):
+            _check_shared(content, group, roomy, most)
+    return file
+
+
+def read_table(source: Any, columns: Sequence[str] | None = None, *, most: int = MAX_TABLE_BYTES) -> Any:
+    """Return a pyarrow table from a parquet file, all columns or some.
 
     Args:
         source: the file's bytes, or an open file.
         columns: the names of those to read.
-        group: the row group to read.
         most: bytes in memory that it may take.
 
     Raises:
@@ -52,19 +72,11 @@ def read_table(
         KeyError: one of the columns is not there.
         OSError: its pages are damaged.
     """
-    import pyarrow.parquet as pq
-
-    content = io.BytesIO(source) if isinstance(source, bytes) else source
-    file = pq.ParquetFile(content)
-    groups = range(file.metadata.num_row_groups) if group is None else [group]
-    _check(file.metadata, groups, most)
-    names = file.schema_arrow.names
-    if missing := [name for name in columns or () if name not in names]:
+    file = open_table(source, most=most)
+    _check(file.metadata, range(file.metadata.num_row_groups), most)
+    if missing := [name for name in columns or () if name not in file.schema_arrow.names]:
         raise KeyError(missing[0])
-    wanted = names if columns is None else list(columns)
-    if roomy := _roomy(file, groups, wanted, most):
-        _check_shared(content, groups, roomy, most)
-    return file.read_row_groups(list(groups), columns=None if columns is None else wanted)
+    return file.read(columns=None if columns is None else list(columns))
 
 
 def _check(about: Any, groups: Iterable[int], most: int) -> None:
@@ -81,42 +93,46 @@ def _check(about: Any, groups: Iterable[int], most: int) -> None:
         raise ValueError(f"it claims {max(size, total, values):,} bytes in memory; at most {most:,} are read")
 
 
-def _roomy(file: Any, groups: Iterable[int], wanted: Sequence[str], most: int) -> list[str]:
+def _roomy(file: Any, group: int, most: int) -> list[str]:
     """Return the columns of texts or bytes that could grow too large, if each value were all that the column holds.
 
     What is read as a dictionary stays one: its texts are never written out.
     """
     import pyarrow as pa
 
-    about = file.metadata
     plain = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
     bounds: dict[str, int] = {}
-    for place in range(about.num_columns):
-        name, _, inner = about.schema.column(place).path.partition(".")
-        of_texts = about.schema.column(place).physical_type == "BYTE_ARRAY"
-        if name in wanted and of_texts and (inner or any(is_a(file.schema_arrow.field(name).type) for is_a in plain)):
-            chunks = [about.row_group(group).column(place) for group in groups]
-            bound = sum(chunk.num_values * chunk.total_uncompressed_size for chunk in chunks)
-            bounds[name] = bounds.get(name, 0) + bound
+    for place in range(file.metadata.num_columns):
+        chunk = file.metadata.row_group(group).column(place)
+        name, _, inner = chunk.path_in_schema.partition(".")
+        if chunk.physical_type != "BYTE_ARRAY" or not _is_shared(chunk):
+            continue
+        if inner or any(is_a(file.schema_arrow.field(name).type) for is_a in plain):
+            bounds[name] = bounds.get(name, 0) + chunk.num_values * chunk.total_uncompressed_size
     return [name for name, bound in bounds.items() if bound > most // max(len(bounds), 1)]
 
 
-def _check_shared(content: Any, groups: Iterable[int], roomy: Sequence[str], most: int) -> None:
+def _is_shared(chunk: Any) -> bool:
+    """Return whether a value of a column may stand for several."""
+    return bool(chunk.has_dictionary_page) or any("DELTA_BYTE_ARRAY" in name for name in chunk.encodings)
+
+
+def _check_shared(content: Any, group: int, roomy: Sequence[str], most: int) -> None:
     """Add up how large texts will be, each read once, however many rows share it."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(content, read_dictionary=list(roomy))
-    about, total = file.metadata, 0
-    for place in range(about.num_columns):
-        name, _, inner = about.schema.column(place).path.partition(".")
-        chunks = [about.row_group(group).column(place) for group in groups] if name in roomy else []
-        if chunks and (inner or any("DELTA_BYTE_ARRAY" in chunk.encodings for chunk in chunks)):
+    total = 0
+    for place in range(file.metadata.num_columns):
+        chunk = file.metadata.row_group(group).column(place)
+        name, _, inner = chunk.path_in_schema.partition(".")
+        if name in roomy and (inner or any("DELTA_BYTE_ARRAY" in one for one in chunk.encodings)):
             raise ValueError(f"texts of the size of '{name}' are read only as a column of their own, plainly encoded")
     for name in roomy:
-        for chunk in file.read_row_groups(list(groups), columns=[name])[name].chunks:
-            held = chunk if isinstance(chunk, pa.DictionaryArray) else chunk.dictionary_encode()
+        for part in file.read_row_group(group, columns=[name])[name].chunks:
+            held = part if isinstance(part, pa.DictionaryArray) else part.dictionary_encode()
             total += pc.sum(pc.binary_length(held.dictionary).cast(pa.int64()).take(held.indices)).as_py() or 0
     if total > most:
         raise ValueError(f"its texts would take {total:,} bytes in memory; at most {most:,} are read")

@@ -17,8 +17,9 @@ MOST_BYTES = 2_000_000_000
 """Of weights: half a billion parameters in fp32."""
 
 NO_LICENCE = ("", "unknown", "other")
-_WORD = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
-_REVISION = re.compile(r"[A-Za-z0-9][\w./-]{0,95}")
+_WORD = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
+_COMMIT, _FOLDER_PIN = re.compile(r"[0-9a-f]{40}"), re.compile(r"sha256:[0-9a-f]{64}")
+_REVISION = re.compile(r"[A-Za-z0-9][\w./-]{0,95}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,27 @@ def _check_names(ask: Ask) -> None:
         raise unknown("strategy", ask.strategy[:100], strategies.names())
     if ask.collection not in tasks.collection_files():
         raise unknown("collection", ask.collection[:100], tasks.collection_files())
+
+
+def recheck(submission: Submission) -> None:
+    """Look at the words of a submission that lies in the queue: whoever may write there may have written anything.
+
+    None of them may lead to a file of this machine, and the checkpoint must be pinned.
+
+    Raises:
+        SuiteError: one does, or means nothing.
+    """
+    words = Ask(submission.model, submission.strategy, submission.collection)
+    _word(words)
+    _check_names(words)
+    ours = submission.model.startswith("bundled/")
+    if not (_FOLDER_PIN if ours else _COMMIT).fullmatch(submission.revision):
+        raise SuiteError(f"'{submission.revision[:100]}' is no pin; expected a commit.")
+    for name in submission.tasks or ("",):
+        if name not in tasks.task_files():
+            raise unknown("task", name[:100], tasks.task_files())
+    if submission.protocol not in tasks.protocol_files():
+        raise unknown("protocol", submission.protocol[:100], tasks.protocol_files())
 
 
 def _planned(ask: Ask, checkpoint: CheckpointRef, store: str, offline: bool) -> Submission:

@@ -27,7 +27,7 @@ STALE = timedelta(days=1)
 """After which whoever said to work on a submission is taken to have died."""
 
 _MOST_BYTES = 10_000
-_NAME = re.compile(r"(\d{8}-\d{6}-[0-9a-f]{8})(?:\.(running|done|failed))?\.json")
+_NAME = re.compile(r"([0-9]{8}-[0-9]{6}-[0-9a-f]{8})(?:\.(running|done|failed))?\.json")
 
 
 class Queue:

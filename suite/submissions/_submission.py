@@ -18,7 +18,7 @@ STATES: tuple[State, ...] = ("pending", "running", "done", "failed")
 class Submission(Strict):
     """What is asked for: a checkpoint at a commit, under one strategy, on the tasks of a collection."""
 
-    id: str = Field(pattern=r"^\d{8}-\d{6}-[0-9a-f]{8}$")
+    id: str = Field(pattern=r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$")
     model: str = Field(max_length=200)
     revision: str = Field(max_length=100)
     strategy: str = Field(max_length=100)

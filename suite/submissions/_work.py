@@ -8,6 +8,7 @@ from pathlib import Path
 from suite.grid import Done, Place, Progress, carry_out
 from suite.plan import Request, plan
 from suite.spec import Failure, SuiteError
+from suite.submissions._check import recheck
 from suite.submissions._queue import Queue
 from suite.submissions._submission import Queued
 
@@ -47,6 +48,7 @@ def _evaluated(one: Queued, queue: Queue, place: Place, progress: Progress, offl
     asked = one.submission
     request = Request((asked.word,), asked.tasks, (asked.strategy,), protocol=asked.protocol, offline=offline)
     try:
+        recheck(asked)
         outcomes = list(carry_out(plan(request), place, progress))
     except SuiteError as error:
         return queue.finish(one, "failed", _told(str(error)))
