@@ -6,10 +6,8 @@ seed, fold or regularisation read the same file.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +19,11 @@ from pydantic import JsonValue
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from suite import files
 from suite.models import Model
 from suite.outputs import map_batches
 from suite.resources import cache_folder as cache_folder
-from suite.spec import SEMANTICS, Precision, SuiteError, canonical_json, digest
+from suite.spec import SEMANTICS, Precision, canonical_json, digest
 
 IGNORED = -100
 """The label of a token that starts no word."""
@@ -78,17 +77,13 @@ class Reader:
         """Return the features of these rows, fp32 [n, width]; of rows with choices [n, choices, width].
 
         Raises:
-            SuiteError: the cache cannot be written, or the checkpoint lacks the pooling.
+            SuiteError: the checkpoint lacks the pooling.
         """
         found = self._stored(self._pooling, ids, lambda: {"features": self._compute(self._pooling, items, lengths)})
         return found["features"]
 
     def read_words(self, items: Sequence[dict[str, Any]], lengths: Sequence[int], ids: Sequence[str]) -> Words:
-        """Return the features of these rows' words: of a word, those of its first token.
-
-        Raises:
-            SuiteError: the cache cannot be written.
-        """
+        """Return the features of these rows' words: of a word, those of its first token."""
         found = self._stored("words", ids, lambda: self._compute_words(items, lengths))
         return Words(found["features"], found["counts"])
 
@@ -168,25 +163,13 @@ def _load(path: Path) -> tuple[dict[str, np.ndarray], float, int] | None:
             arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
             whole = about["digest"] == _digest(arrays)
             return (arrays, float(about["seconds"]), int(about["params"])) if whole else None
-    except (SafetensorError, KeyError, ValueError, TypeError):
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError):
         return None
 
 
 def _save(path: Path, arrays: dict[str, np.ndarray], seconds: float, params: int) -> None:
-    """Write under another name and rename, so that a reader sees a whole file or none."""
     about = {"seconds": repr(seconds), "params": str(params), "digest": _digest(arrays)}
-    temporary = path.with_name(f"{path.stem}.{uuid.uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(save(arrays, metadata=about))
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise SuiteError(
-            f"Features cannot be kept in {path.parent.parent}: {error.strerror}. Free some space, or name another "
-            "folder in TRANSFER_SUITE_CACHE."
-        ) from None
+    files.keep(path, save(arrays, metadata=about), "Features")
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:

@@ -25,7 +25,7 @@ STALE = 24 * 3600
 """Seconds after which a draft is nobody's, where locks do not tell."""
 
 MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-_TEMPORARY, _SCRATCH = ".tmp-", "transfer-suite-"
+_TEMPORARY, _SCRATCH = ".tmp-", "transfer-suite-scratch-"
 _TROUBLES: dict[str, None] = {}
 _TOLD: set[str] = set()
 
@@ -36,13 +36,20 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written; the old one is still there.
     """
+    _write(path, content, lasting=True)
+
+
+def _write(path: Path, content: bytes, lasting: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent, _TEMPORARY)
     temporary, held = _made(path.parent, _TEMPORARY, _create_file)
     try:
         _fill(held, content)
+        if lasting:
+            os.fsync(held)  # before it is renamed: what the name shows must be on the disk
         temporary.replace(path)
-        sync(path.parent)
+        if lasting:
+            sync(path.parent)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -52,9 +59,12 @@ def write(path: Path, content: bytes) -> None:
 
 
 def keep(path: Path, content: bytes, what: str) -> None:
-    """Write a file that can be made again; where that fails its maker goes on without, and `troubles` says so."""
+    """Write a file that can be made again; where that fails its maker goes on without, and `troubles` says so.
+
+    A reader sees it whole or not; after a power cut it may be damaged, so it must tell by itself that it is not.
+    """
     try:
-        write(path, content)
+        _write(path, content, lasting=False)
     except OSError as error:
         trouble = (
             f"{what} cannot be kept in {path.parent.parent}: {error.strerror or error}. The runs go on and make them "
@@ -74,7 +84,6 @@ def _fill(held: int, content: bytes) -> None:
     left = memoryview(content)
     while left:
         left = left[os.write(held, left) :]
-    os.fsync(held)  # renamed after this: what the name shows must be on the disk
 
 
 def sync(path: Path) -> None:

@@ -118,8 +118,9 @@ def _opened(url: str) -> Store:
 
 def _setting(machine: Machine) -> str:
     """Return a name for all that a half-trained model depends on besides its run: elsewhere it would end otherwise."""
-    said = [machine.device, machine.threads, machine.precision, files.MACHINE, environment.versions()]
-    return digest(canonical_json(said).encode()).removeprefix("sha256:")[:16]
+    return digest(canonical_json([repr(machine), files.MACHINE, environment.versions()]).encode()).removeprefix(
+        "sha256:"
+    )[:16]
 
 
 @dataclass(frozen=True)

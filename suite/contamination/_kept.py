@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
-import uuid
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from suite import files
 from suite.resources import cache_folder
 from suite.spec import canonical_json
 
@@ -34,8 +33,7 @@ def kept(about: object, make: Callable[[], Arrays]) -> Arrays:
         found = _read(path)
     if found is None:
         found = make()
-        with contextlib.suppress(OSError):
-            _write(path, found)
+        files.keep(path, _bytes(found), "What of the rows was compared")
     while len(_MEMORY) >= _IN_MEMORY:
         _MEMORY.pop(next(iter(_MEMORY)))
     _MEMORY[str(path), key] = found
@@ -50,15 +48,7 @@ def _read(path: Path) -> Arrays | None:
         return None
 
 
-def _write(path: Path, arrays: Arrays) -> None:
-    """Write under another name and rename, so that a reader sees a whole file or none."""
+def _bytes(arrays: Arrays) -> bytes:
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
-    temporary = path.with_name(f"{path.stem}.{uuid.uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content.getvalue())
-        temporary.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    return content.getvalue()
