@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from suite.spec import Precision, Protocol, SuiteError
+from suite.spec import Modality, Precision, Protocol, SuiteError
 
 LIBRARIES = (
     "transfer-suite",
@@ -35,16 +35,25 @@ LIBRARIES = (
 
 
 @dataclass(frozen=True)
+class Precisions:
+    """What a machine does best, for bodies that read texts and for those that read images."""
+
+    text: Precision = "fp32"
+    image: Precision = "fp32"
+
+
+@dataclass(frozen=True)
 class Machine:
     """Where runs go: `cpu` or `cuda`, how many threads a run may use, and what a protocol's `auto` means there."""
 
     device: str
     threads: int
-    precision: Precision = "fp32"
+    precision: Precisions = Precisions()
 
-    def precision_of(self, protocol: Protocol) -> Precision:
-        """Return what numbers a run under a protocol is computed in."""
-        return self.precision if protocol.precision == "auto" else protocol.precision
+    def precision_of(self, protocol: Protocol, modality: Modality) -> Precision:
+        """Return what numbers a run of a modality under a protocol is computed in."""
+        by_modality = {"text": self.precision.text, "image": self.precision.image}
+        return by_modality[modality] if protocol.precision == "auto" else protocol.precision
 
 
 def choose(device: str, threads: int | None, workers: int = 1) -> Machine:
@@ -84,7 +93,7 @@ def describe(machine: Machine, precision: str) -> dict[str, JsonValue]:
     """Return what a record says of the machine and the versions."""
     return {
         "device": machine.device,
-        "device_name": _device_name(machine.device),
+        "device_name": device_name(machine.device),
         "precision": precision,
         "threads": machine.threads,
         "platform": platform.platform(),
@@ -94,12 +103,25 @@ def describe(machine: Machine, precision: str) -> dict[str, JsonValue]:
     }
 
 
-def _device_name(device: str) -> str:
+@functools.cache
+def device_name(device: str) -> str:
+    """Return the name of the GPU, or of the processor as the system gives it."""
     if device == "cpu":
         return platform.processor() or platform.machine()
     import torch
 
     return torch.cuda.get_device_name()
+
+
+@functools.cache
+def processor() -> str:
+    """Return the processor's name and make, which `device_name` may leave at its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from suite import hub
+from suite import hub, timing
 from suite.spec import CheckpointRef, Modality, SuiteError
 
 POOLINGS = ("mean", "cls", "native")
@@ -231,6 +231,7 @@ def open_source(ref: CheckpointRef) -> Source:
     raise SuiteError(f"{ref.name}: config.json has neither 'model_type' (transformers) nor 'architecture' (timm).")
 
 
+@timing.phase("loading the checkpoint")
 def load(
     ref: CheckpointRef, n_labels: int, seed: int, auto: str | None = None, loss: Loss = nn.functional.cross_entropy
 ) -> Model:
