@@ -18,7 +18,7 @@ MOST_BYTES = 2_000_000_000
 
 NO_LICENCE = ("", "unknown", "other")
 _WORD = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
-_COMMIT, _FOLDER_PIN = re.compile(r"[0-9a-f]{40}"), re.compile(r"sha256:[0-9a-f]{64}")
+_COMMIT, _FOLDER_PIN = re.compile(r"[0-9a-f]{40}"), re.compile(r"sha256:[0-9a-f]{1,64}")
 _REVISION = re.compile(r"[A-Za-z0-9][\w./-]{0,95}", re.ASCII)
 
 
