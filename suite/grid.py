@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,16 @@ class Place:
     workers: int = 1
     device: str = "auto"
     threads: int | None = None
+    gpus_per_run: float | None = None
+    ray_address: str | None = None
+
+    def wanted(self) -> engines.Wanted:
+        """Return what of it is the engine's to give."""
+        return engines.Wanted(self.device, self.threads, self.workers, self.gpus_per_run, self.ray_address)
+
+
+PLACED = tuple(one.name for one in fields(Place) if one.name != "store")
+"""The options that say where runs are carried out."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +124,8 @@ def carry_out(
     """
     store = Store(place.store)
     held, missing = split(specs, store, force, keep)
-    machine, engine = check_place(place)
+    if missing or place.engine == "local":  # no cluster is connected for nothing
+        machine, engine = check_place(place)
     if missing:
         store.check_writable()
     for spec in held:
@@ -123,6 +134,8 @@ def carry_out(
         return
     os.environ["OMP_NUM_THREADS"] = str(machine.threads)  # torch is loaded from here on: there is something to run
     check_data(missing)
+    if any(spec.protocol.precision == "auto" for spec in missing):
+        machine = replace(machine, precision=engine.precision(machine))
     with store.drafts() if keep else contextlib.nullcontext() as drafts:
         looked_at = place.store if place.engine == "local" else None
         orders = runs.Orders(looked_at, _unfinished(store), str(drafts) if keep else None, force)
@@ -215,8 +228,9 @@ def check_place(place: Place) -> tuple[environment.Machine, engines.Engine]:
         engine = engines.get(place.engine)
     except SuiteError as error:
         problems.append(str(error))
+        engine, place = engines.get("local"), replace(place, gpus_per_run=None, ray_address=None)
     try:
-        machine = environment.choose(place.device, place.threads, place.workers)
+        machine = engine.machine(place.wanted())
     except SuiteError as error:
         problems.append(str(error))
     if problems:
@@ -316,23 +330,35 @@ def run(
         force: run again what is stored; the new record is kept beside the first.
         keep_weights: file what was trained beside each record; what is stored without is run again.
         **options: the other fields of Request (seeds, protocol, init, resample, joint, mixture, ...) and of Place
-            (engine, workers, ...).
+            (engine, workers, device, threads, gpus_per_run, ray_address).
 
     Raises:
         SuiteError: wrong words, files or data; nothing was run.
     """
-    ours = {name: options.pop(name) for name in ("engine", "workers", "device", "threads") if name in options}
+    ours = {name: options.pop(name) for name in PLACED if name in options}
     request = Request(_words(models), _words(tasks), _words(strategies), **options)
     report = Report()
     specs, told = plan(request), progress or (lambda spec, event: None)
+    place = Place(str(store), **ours)
     if keep_weights:
         without_weights(specs)
-    for outcome in carry_out(specs, Place(str(store), **ours), told, force, keep_weights):
-        if isinstance(outcome, Failure):
-            report.failures.append(outcome)
-        else:
-            report.done.append(outcome)
+    with released(place):
+        for outcome in carry_out(specs, place, told, force, keep_weights):
+            if isinstance(outcome, Failure):
+                report.failures.append(outcome)
+            else:
+                report.done.append(outcome)
     return report
+
+
+@contextlib.contextmanager
+def released(place: Place) -> Iterator[None]:
+    """Let an engine go, which it keeps from grid to grid, when all is done."""
+    try:
+        yield
+    finally:
+        if place.engine in engines.names():
+            engines.get(place.engine).close()
 
 
 def _words(words: Sequence[str] | str) -> tuple[str, ...]:

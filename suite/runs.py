@@ -10,6 +10,7 @@ import contextlib
 import functools
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -55,8 +56,11 @@ def carry_out(
     """
     from suite import evaluation  # torch: a worker needs it, whoever gives the orders does not
 
+    keep = orders.keep
+    if keep and not Path(keep).is_dir():  # it is on another machine: whoever brings results from here brings weights
+        keep = tempfile.mkdtemp(prefix="transfer-suite-")
     if orders.force:
-        results = evaluation.evaluate(spec, machine, progress, orders.keep)
+        results = evaluation.evaluate(spec, machine, progress, keep)
     else:
         if orders.wait:
             progress({"phase": "waiting for another command"})
@@ -64,7 +68,7 @@ def carry_out(
             if not claim.mine or _is_done(spec, orders):
                 return []
             resume = claim.folder / _setting(machine) if claim.folder else None
-            results = evaluation.evaluate(spec, machine, progress, orders.keep, resume)
+            results = evaluation.evaluate(spec, machine, progress, keep, resume)
     for trouble in files.troubles():
         progress({"note": trouble})
     return results

@@ -10,6 +10,7 @@ import typer
 
 from suite.cli._boards import print_boards, print_stages, print_transfer
 from suite.cli._words import AsJson, Models, StoreUrl, Tasks, app, prepare, told
+from suite.cli._workers import EngineName, GpusPerRun, RayAddress, Workers, shares
 
 if TYPE_CHECKING:
     from suite.grid import Place
@@ -26,10 +27,12 @@ def run(
     seeds: Annotated[int | None, typer.Option(help="Runs per cell; the protocol's number by default.")] = None,
     protocol: Annotated[str, typer.Option(help="A protocol's name or a YAML file.")] = "standard",
     store: StoreUrl = "./results",
-    engine: Annotated[str, typer.Option(help="Where runs are carried out.")] = "local",
-    workers: Annotated[int, typer.Option(help="Runs at once.")] = 1,
+    engine: EngineName = "local",
+    workers: Workers = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="Threads a run; all cores by default.")] = None,
+    gpus_per_run: GpusPerRun = None,
+    ray_address: RayAddress = None,
     offline: Annotated[bool, typer.Option(help="Never ask the network.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run stored ones again, beside the first.")] = False,
@@ -67,7 +70,7 @@ def run(
         mixture = parse_mixture(sampling, weights, tasks_per_step)
         request = Request(*words, seeds, protocol, init, resample, offline, allow_unpinned, joint, mixture)  # type: ignore[arg-type]
         specs = plan(request)
-        place = Place(store, engine, workers, device, threads)
+        place = Place(store, engine, workers, device, threads, gpus_per_run, ray_address)
         if keep_weights and (note := without_weights(specs)):
             typer.echo(note, err=True)
         if dry_run:
@@ -103,6 +106,8 @@ def _print_plan(specs: Sequence[RunSpec], place: Place, force: bool, keep: bool)
         key = spec.key()
         typer.echo(f"{key[:12]}  {'stored' if key in keys else 'to run'}  {run_name(spec)}")
     typer.echo(f"{len(missing)} to run, {len(held)} stored.")
+    for line in shares(missing, place.workers):
+        typer.echo(line)
 
 
 def _carry_out(specs: Sequence[RunSpec], place: Place, force: bool, as_json: bool, keep: bool = False) -> int:
@@ -151,6 +156,8 @@ def _tell_repeats(specs: Sequence[RunSpec], place: Place) -> None:
 def demo(
     store: StoreUrl = "./results",
     workers: Annotated[int | None, typer.Option(help="Runs at once; two where there are two cores.")] = None,
+    engine: EngineName = "local",
+    ray_address: RayAddress = None,
 ) -> None:
     """Do the main job on bundled checkpoints and tasks; no network is needed."""
     prepare(offline=True)
@@ -163,9 +170,9 @@ def demo(
         from suite.tasks import load, load_collection
 
         specs = [spec for request in requests() for spec in plan(request)]
-        failed = _carry_out(
-            specs, Place(store, workers=workers or min(2, count_cores()), device="cpu", threads=1), False, False
-        )
+        at_once = workers or min(2, count_cores())
+        place = Place(store, engine, at_once, device="cpu", threads=1, ray_address=ray_address)
+        failed = _carry_out(specs, place, False, False)
         for name in BOARDS:
             collection = load_collection(name)
             title = f"{name} v{collection.version}: {collection.description}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from suite.cli._words import AsJson, Models, StoreUrl, Tasks, app, prepare, told
+from suite.cli._workers import EngineName, GpusPerRun, RayAddress, Workers
 
 if TYPE_CHECKING:
     from suite.grid import Done
@@ -86,10 +87,12 @@ def race(
     seeds: Annotated[int | None, typer.Option(help="The most that anyone runs; by default the protocol's.")] = None,
     protocol: Annotated[str, typer.Option(help="A protocol's name or a YAML file.")] = "standard",
     store: StoreUrl = "./results",
-    engine: Annotated[str, typer.Option(help="Where runs are carried out.")] = "local",
-    workers: Annotated[int, typer.Option(help="Runs at once.")] = 1,
+    engine: EngineName = "local",
+    workers: Workers = 1,
     device: Device = "auto",
     threads: Threads = None,
+    gpus_per_run: GpusPerRun = None,
+    ray_address: RayAddress = None,
     init: Init = "pretrained",
     offline: Offline = False,
     allow_unpinned: Annotated[
@@ -115,6 +118,7 @@ def race(
         request = {"seeds": seeds, "protocol": protocol, "init": init, "offline": offline}
         request |= {"allow_unpinned": allow_unpinned}
         place = {"engine": engine, "workers": workers, "device": device, "threads": threads}
+        place |= {"gpus_per_run": gpus_per_run, "ray_address": ray_address}
         with display:
             found = race(
                 models, tasks, strategy, alpha=alpha, store=store, progress=display.event, watch=watch,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from suite import environment, plugins
+from suite.engines._dispatch import forecast as forecast
 from suite.environment import Machine
 from suite.spec import Failure, Precision, Result, RunSpec, SuiteError
 

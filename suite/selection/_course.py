@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from suite import strategies
-from suite.grid import Done, Place, Progress, carry_out, check_data, check_place, split
+from suite.grid import PLACED, Done, Place, Progress, carry_out, check_data, check_place, released, split
 from suite.plan import Request, plan
 from suite.selection._result import Raced
 from suite.selection._standing import Entrant
@@ -60,12 +60,12 @@ def race(
         progress: called with each run's RunSpec and what it is doing.
         watch: called with the race so far at every run's end, at every look, and before each batch of runs.
         **options: `seeds` (the most that anyone runs; by default the protocol's), `protocol`, `init`, `offline`,
-            `allow_unpinned`, and of Place `engine`, `workers`, `device`, `threads`.
+            `allow_unpinned`, and of Place `engine`, `workers`, `device`, `threads`, `gpus_per_run`, `ray_address`.
 
     Raises:
         SuiteError: wrong words, files or data, or nothing that could race; nothing was run.
     """
-    ours = {name: options.pop(name) for name in ("engine", "workers", "device", "threads") if name in options}
+    ours = {name: options.pop(name) for name in PLACED if name in options}
     if not 0 < alpha < 1:
         raise SuiteError(f"alpha is {alpha}; expected a risk between 0 and 1, such as 0.05.")
     specs = plan(Request(_words(models), _words(tasks), (strategy,), **options))
@@ -82,8 +82,9 @@ def race(
         table=Table(len(entrants), len(order)),
     )
     field = _Field(by_cell, Place(str(store), **ours), progress or _silent, watch or _unseen)
-    _check(field)
-    return _run(raced, field)
+    with released(field.place):
+        _check(field)
+        return _run(raced, field)
 
 
 def _silent(spec: RunSpec, event: dict[str, Any]) -> None:
