@@ -12,7 +12,7 @@ from typing import Any
 
 from suite import engines, environment, kinds, runs
 from suite.plan import Request, plan
-from suite.resources import cache_folder
+from suite.resources import cache_folder, check_cache
 from suite.runs import leaves_weights as leaves_weights
 from suite.spec import Failure, Record, Result, RunSpec, SuiteError, TaskSpec, canonical_json
 from suite.store import Store, UnwritableError
@@ -128,6 +128,7 @@ def carry_out(
         machine, engine = check_place(place)
     if missing:
         store.check_writable()
+        check_cache()
     for spec in held:
         yield from _or_failure(spec, functools.partial(_fetch, store, spec))
     if not missing:

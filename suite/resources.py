@@ -1,7 +1,11 @@
 """Where files lie: those that travel with the package, in a checkout first, else inside the wheel; and the cache."""
 
+import contextlib
 import os
+import uuid
 from pathlib import Path
+
+from suite.spec import SuiteError
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -23,3 +27,23 @@ def cache_folder() -> Path:
     """Return where what can be computed again is kept: $TRANSFER_SUITE_CACHE, else ~/.cache/transfer-suite."""
     named = os.environ.get("TRANSFER_SUITE_CACHE")
     return Path(named) if named else Path.home() / ".cache" / "transfer-suite"
+
+
+def check_cache() -> None:
+    """Create the cache folder if need be.
+
+    Raises:
+        SuiteError: it cannot be written, as where it is another user's or lies on a disk that is only read.
+    """
+    folder = cache_folder()
+    probe = folder / f".write-{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"1")
+    except OSError as error:
+        raise SuiteError(
+            f"The cache folder '{folder}' cannot be written: {error.strerror}. Name another in TRANSFER_SUITE_CACHE."
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()

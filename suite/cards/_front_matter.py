@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from suite import limits
 from suite.cards._metadata import dump, is_ours
 from suite.spec import SuiteError
 
@@ -152,6 +153,8 @@ def read(text: str, end: str) -> FrontMatter:
 
 
 def _check_references(text: str) -> None:
+    if len(text) > limits.MAX_YAML_BYTES:
+        raise ValueError(f"they have {len(text):,} characters; at most {limits.MAX_YAML_BYTES:,} are read")
     if text.count("*") <= MAX_REFERENCES:
         return
     count = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
