@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from suite import resampling
 from suite.comparable import is_version
@@ -48,6 +48,11 @@ class Admitted:
     def protocol(self) -> str | None:
         """What all of them share."""
         return self.entries[0].head.protocol if self.entries else None
+
+    def without_gaps(self) -> Admitted:
+        """Return it without the columns that nothing was admitted for; with all of them where nothing was."""
+        there = {entry.head.task for entry in self.entries}
+        return replace(self, columns=[name for name in self.columns if name in there] or self.columns)
 
 
 def read(store: str | Store | Contents) -> Contents:

@@ -21,7 +21,7 @@ def boards(
 
     Args:
         store: a folder, an fsspec URL, an open store, or what one holds.
-        tasks: the columns; by default every task that has a record.
+        tasks: the columns; by default every task that has a record under the protocol that is shown.
         only: which records to show.
 
     Raises:
@@ -36,7 +36,8 @@ def boards(
     parts = _apart(contents, only)
     found = []
     for group in groups.values() or [[]]:
-        made = [board_of(admit(part, group, only)) for part in parts]
+        admitted = [admit(part, group, only) for part in parts]
+        made = [board_of(one if tasks else one.without_gaps()) for one in admitted]
         found += [board for board in made if board.rows] or made[:1]
     return [board for board in found if board.rows] or found[:1]
 

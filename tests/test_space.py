@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import call
-from made_records import grid, made
+from made_records import PROTOCOL, grid, made
 
+from suite.boards import boards
 from suite.spec import CheckpointRef, MetricInfo, SuiteError
 from suite.store import Store
 
@@ -147,6 +149,36 @@ def test_a_protocol_and_a_cut_of_the_data_are_boards_of_their_own(shelf: Shelf) 
     assert [column.key for column in folded.columns if column.kind == "task"] == ["task.t9"]
     usual = show(shelf.now, View())
     assert "task.t9" not in [column.key for column in usual.columns]  # it would be a column of nothing
+
+
+def test_the_boards_it_opens_on_are_those_of_the_command(tmp_path: Path) -> None:
+    """Each board has the protocol of most of its own records; no other protocol's task is a column of nothing."""
+    other = {"protocol": PROTOCOL.model_copy(update={"name": "q"})}
+    picture = {"task_fields": {"kind": "image_classification"}}
+    few = {name: SKILLS[name] for name in ("org/good", "org/fair")}
+    store = filled(
+        tmp_path / "store",
+        grid(SKILLS, TASKS[:2], n=60),
+        grid(few, ("t8",), n=60, seeds=1, **other),
+        grid(few, ("p1",), n=60, **picture, **other),
+        grid(few, ("p2",), n=60, seeds=1, **picture),
+    )
+    shelf = Shelf(store)
+    sections = shelf.now.boards().sections
+    assert {(s.title, tuple(column.name for column in s.columns)) for s in sections} == {
+        ("Text tasks", ("t1", "t2")),
+        ("Image tasks", ("p1",)),
+    }
+    assert {(board.protocol, tuple(board.tasks)) for board in boards(store)} == {
+        (section.board.protocol, tuple(section.board.tasks)) for section in sections
+    }
+    assert all(line.ranked for section in sections for line in section.lines)
+    told = json.loads(call("leaderboard", "--store", store, "--format", "json").out)
+    assert {name for row in told for name in row["tasks"]} == {"t1", "t2", "p2"}  # one board, of one protocol
+    text = Texts(board.html(show(shelf.now, View(board="image-tasks")))).text
+    assert "Protocol q v1" in text
+    assert "holdout: the one that most records of such tasks are of." in text
+    assert "the one that most" not in Texts(board.html(show(shelf.now, View(protocol="p")))).text
 
 
 def test_a_large_board_shows_a_hundred_rows_until_all_are_asked_for(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def html(shown: Shown) -> str:
         section=section,
         lead=lead(section),
         shown_of=f"{section.title}, {filtered}.",
-        protocol=f"Protocol {section.board.protocol}.",
+        protocol=protocol_words(shown),
         columns=[_head(column, shown) for column in shown.columns],
         groups=groups,
         rows=len(shown.lines),
@@ -91,6 +91,13 @@ def html(shown: Shown) -> str:
         left_out=shown.boards.left_out,
         legend=LEGEND,
     )
+
+
+def protocol_words(shown: Shown) -> str:
+    """Say which protocol a board is of, and why this one where others are in the store."""
+    assert shown.section is not None
+    why = "" if shown.view.protocol or not shown.several else ": the one that most records of such tasks are of"
+    return f"Protocol {shown.section.board.protocol}{why}."
 
 
 def _head(column: Column, shown: Shown) -> Head:

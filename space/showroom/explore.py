@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from showroom import figures, pages, ranks
+from showroom.board import protocol_words
 from showroom.views import Shown
 from suite.evidence import Line, Section
 from suite.evidence.words import counted
@@ -28,7 +29,7 @@ def html(shown: Shown) -> str:
     return pages.render(
         "explore",
         section=section,
-        about=f"{section.title}, {counted(len(everyone), 'row')}. Protocol {section.board.protocol}.{cut}",
+        about=f"{section.title}, {counted(len(everyone), 'row')}. {protocol_words(shown)}{cut}",
         scatters=_scatters(section, everyone),
         many=len(everyone) > _SPREAD,
         few=len(everyone) <= _NUMBERED,

@@ -95,22 +95,19 @@ class Snapshot:
     def boards(self, collection: str = "", protocol: str = "") -> Boards:
         """Return the boards of a collection's tasks (all that have records by default) under a protocol.
 
-        What a store does not know shows what it does by default.
+        Without a protocol each board has the one that most of its records are of, as `suite leaderboard` does. What
+        a store does not know shows what it does by default.
         """
         known = {one.name for one in self.collections}
         chosen = collection if collection in known else ""
-        way = protocol if protocol in self.protocols else (self.protocols or [""])[0]
+        way = protocol if protocol in self.protocols else ""
         found: Boards = self.once(("boards", chosen, way), lambda: self._boards(chosen, way))
         return found
 
     def _boards(self, collection: str, protocol: str) -> Boards:
         name, _, cut = protocol.partition(", ")
         only = Filter(protocol=name, resample=cut or "holdout") if name else Filter()
-        if collection:
-            columns = tasks.load(collection)
-        else:  # the tasks of this protocol: another's would be columns of nothing
-            columns = tasks_in(Contents([entry for entry in self.entries if only.keeps(entry)]))
-        found, left_out = sections(self.contents, columns, only)
+        found, left_out = sections(self.contents, tasks.load(collection) if collection else None, only)
         largest = sorted(found, key=lambda section: -len(section.lines))  # as they come where rows are as many
         return Boards(tuple(largest), tuple(left_out))
 

@@ -174,5 +174,5 @@ def _warm(shelf: Shelf) -> None:
     for collection in snapshot.collections:
         snapshot.boards(collection.name)
         time.sleep(0.05)
-    snapshot.names()
+    snapshot.names(next(iter(snapshot.protocols), ""))
     library.html(snapshot)

@@ -85,7 +85,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a view comes to: a board, the rows of it that are shown and how many there are, and the view as it is."""
+    """What a view comes to: a board, the rows of it that are shown and how many there are, and the view as it is.
+
+    `several` says whether the store has records of other protocols too.
+    """
 
     view: View
     boards: Boards
@@ -93,6 +96,7 @@ class Shown:
     columns: tuple[Column, ...] = ()
     lines: tuple[Line, ...] = ()
     found: int = 0
+    several: bool = False
 
     @property
     def ways(self) -> list[str]:
@@ -117,7 +121,8 @@ def show(snapshot: Snapshot, view: View) -> Shown:
     columns = columns_of(section)
     lines = _sorted([line for line in section.lines if _passes(line, view)], columns, view.sort)
     most = len(lines) if view.every else MOST
-    return Shown(view, boards, section, columns, tuple(lines[:most]), len(lines))
+    several = len(snapshot.protocols) > 1
+    return Shown(view, boards, section, columns, tuple(lines[:most]), len(lines), several)
 
 
 def _known(view: View, shown: Shown, snapshot: Snapshot) -> View:
@@ -127,7 +132,7 @@ def _known(view: View, shown: Shown, snapshot: Snapshot) -> View:
     return replace(
         view,
         collection=view.collection if view.collection in {one.name for one in snapshot.collections} else "",
-        protocol=view.protocol if view.protocol in snapshot.protocols[1:] else "",
+        protocol=view.protocol if view.protocol in snapshot.protocols else "",
         board=view.board if view.board in {one.slug for one in shown.boards.sections[1:]} else "",
         strategies=tuple(way for way in view.strategies if way in shown.ways),
         sizes=tuple(size for size in view.sizes if size in shown.sizes),

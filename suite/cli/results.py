@@ -40,11 +40,12 @@ def leaderboard(
             raise SuiteError(f"--format is '{form}'; expected table, csv, json or markdown.")
         only = Filter(strategy, protocol, resample, tuple(tags or ()))
         contents = read(store)
-        columns = [task for word in tasks or [] for task in load(word)] or tasks_in(contents, only.tags)
+        columns = [task for word in tasks or [] for task in load(word)]
         if form == "table":
             print_boards(columns, contents, only)
             return
-        board = board_of(admit(contents, columns, only))
+        found = admit(contents, columns or tasks_in(contents, only.tags), only)
+        board = board_of(found if columns else found.without_gaps())
         typer.echo(forms[form](board), nl=form == "json")
         for note in [*tables.notes(board), *(f"Left out: {note}" for note in board.left_out)]:
             if form in ("csv", "json"):

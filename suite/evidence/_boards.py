@@ -26,7 +26,7 @@ def sections(contents: Contents, tasks: Sequence[TaskSpec] | None, only: Filter)
     columns = list(tasks) if tasks else tasks_in(contents, only.tags)
     found: list[Section] = []
     left_out: dict[str, None] = {}
-    for board in boards(contents, columns, only):
+    for board in boards(contents, tasks, only):
         left_out |= dict.fromkeys(board.left_out)
         entries = _behind(board, contents, columns, only)
         for loss, names in ((False, board.tasks), (True, board.losses)):

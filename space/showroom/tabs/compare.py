@@ -27,7 +27,7 @@ class Compare:
         protocols = shelf.now.protocols
         with gr.Row(elem_classes="filters"):
             rows = gr.Dropdown(
-                shelf.now.names()[:MOST_CHOICES],
+                shelf.now.names(next(iter(protocols), ""))[:MOST_CHOICES],
                 value=[],
                 multiselect=True,
                 max_choices=compare.MOST,

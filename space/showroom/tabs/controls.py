@@ -81,7 +81,10 @@ def says(snapshot: Snapshot, shown: Shown) -> dict[str, dict[str, Any]]:
             "choices": [("All tasks", ALL), *((one.name, one.name) for one in snapshot.collections)],
             "value": view.collection or ALL,
         },
-        "protocol": {"choices": protocols, "value": view.protocol or (protocols[0] if protocols else None)},
+        "protocol": {
+            "choices": [("Of most records", ALL), *((one, one) for one in protocols)],
+            "value": view.protocol or ALL,
+        },
         "strategies": {"choices": shown.ways, "value": list(view.strategies)},
         "sizes": {"choices": shown.sizes, "value": list(view.sizes)},
         "search": {"value": view.search},
@@ -104,7 +107,7 @@ def view_of(
     """Return the view that the controls' values mean."""
     return View(
         collection="" if collection in (None, ALL) else str(collection),
-        protocol=protocol or "",
+        protocol="" if protocol in (None, ALL) else str(protocol),
         board=board or "",
         strategies=tuple(strategies or ()),
         sizes=tuple(sizes or ()),
