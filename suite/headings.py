@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +95,36 @@ def heading(record: Record) -> Heading:
         params=_whole(checkpoint.get("params")),
         trainable=_whole(checkpoint.get("trainable_params")),
     )
+
+
+def check_texts(heads: Iterable[Heading]) -> None:
+    """Read the texts of headings that are JSON, each once, as boards will.
+
+    Raises:
+        ValueError: one of them is not what headings have there.
+    """
+    held = list(heads)
+    for text in {head.about for head in held}:
+        _check_about(text)
+    for text in {head.main for head in held}:
+        main_of(text)
+    for text in {head.task_spec for head in held}:
+        task_of(text)
+    if not all(text == "{}" or isinstance(json.loads(text), dict) for text in {head.contamination for head in held}):
+        raise ValueError("what a heading says of contamination is no mapping")
+
+
+def _check_about(text: str) -> None:
+    try:
+        about = json.loads(text)
+        checkpoint = about["checkpoint"]
+        whole = all(isinstance(checkpoint[name], str) for name in ("name", "revision", "init"))
+        whole = whole and isinstance(about["settings"], dict) and all(isinstance(name, str) for name in about["trunk"])
+        whole = whole and isinstance(about["mixture"], dict | None)
+    except (KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise ValueError("what a heading says of its checkpoint and settings is not what headings have there")
 
 
 def _whole(value: Any) -> int | None:

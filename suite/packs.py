@@ -25,9 +25,10 @@ from suite import hub, index
 from suite.packaging import INDEX as INDEX
 from suite.packaging import PREDICTIONS as PREDICTIONS
 from suite.packaging import RECORDS as RECORDS
-from suite.packaging import check, first_line, names_of
+from suite.packaging import check, first_line
 from suite.packaging import merged as merged
 from suite.packaging import name_of as name_of
+from suite.packaging import names_of as names_of
 from suite.spec import SuiteError, digest
 
 FOLDER = "packs"
@@ -119,7 +120,8 @@ class Packed:
 
     def pieces(self) -> list[index.Piece]:
         """Return the indexes of the packs; of two that have the same name the first counts."""
-        held = [index.Piece.opened(content) for folder, content in self._shards.items() if folder not in self._untrue]
+        folders = [folder for folder in self._shards if self._places and folder not in self._untrue]
+        held = [index.Piece.opened(self._shards[folder]) for folder in folders]
         return [piece for piece in held if piece]
 
     @functools.cached_property
@@ -148,6 +150,11 @@ class Packed:
             for row, name in enumerate(names):
                 places.setdefault(name, (folder, row))
         return places
+
+    def pack_of(self, name: str) -> str | None:
+        """Return the folder of a packed entry, as it is in the store; None of any other."""
+        place = self._places.get(name)
+        return place[0].removeprefix(f"{self._root}/") if place else None
 
     def line_of(self, name: str) -> index.Line | None:
         """Return what the index of its pack says of a packed entry; None of any other, and where it says nothing."""

@@ -1,0 +1,178 @@
+"""A parquet file of index lines, of which no more is read than is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from suite.headings import Heading, check_texts
+from suite.index._entry import Examples
+from suite.index._line import GIVEN, HEAD, REQUIRED, SCHEMA, VERSION, Line
+
+MOST_KEPT = 4
+"""Row groups whose examples are kept at hand: boards go through them in their order."""
+
+MOST_LINES, MOST_BYTES = 10_000_000, 1_000_000_000
+"""What a stranger's index may claim: lines, and bytes of a row group in memory.
+
+Texts are read as dictionaries: one that many lines share is in memory once.
+"""
+
+_SHARED = ["name", "seal", *GIVEN]
+
+
+class Piece:
+    """Lines of an index as a file has them: `names` and `seals` at hand, all else read when it is wanted."""
+
+    def __init__(self, file: pq.ParquetFile) -> None:
+        """Read names and seals.
+
+        Raises:
+            pa.ArrowException, OSError: they cannot be read.
+        """
+        self._file, self._lock = file, threading.Lock()
+        about = file.metadata
+        self._bounds = np.cumsum([0, *(about.row_group(number).num_rows for number in range(about.num_row_groups))])
+        self._kept: dict[int, list[pa.Array]] = {}
+        self.names: list[str] = self.column("name")
+        self.seals: list[str] = self.column("seal")
+
+    @classmethod
+    def opened(cls, source: Any) -> Piece | None:
+        """Return the lines of a file, by its path, its bytes or open; None of one of another version or of no use.
+
+        A file that is replaced while it is open stays as it was for whoever opened it.
+        """
+        try:
+            if isinstance(source, bytes | str):
+                source = io.BytesIO(source) if isinstance(source, bytes) else pa.OSFile(source)
+            file = pq.ParquetFile(source, read_dictionary=_SHARED, page_checksum_verification=True)
+            return cls(file) if _is_index(file.metadata) else None
+        except (OSError, pa.ArrowException, KeyError, ValueError):
+            return None  # a cache: whatever is wrong with it, it is made again
+
+    @property
+    def size(self) -> int:
+        """The bytes that a line takes in memory, about."""
+        about = self._file.metadata
+        whole = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
+        return int(whole // max(len(self), 1)) + 1
+
+    def __len__(self) -> int:
+        """Return the number of lines."""
+        return int(self._bounds[-1])
+
+    def table(self, columns: Sequence[str], rows: np.ndarray | None = None) -> pa.Table:
+        """Return columns of all rows, or of some in ascending order; no row group is read that has none of them.
+
+        Raises:
+            pa.ArrowException, OSError: they cannot be read.
+        """
+        if rows is None:
+            with self._lock:
+                return self._file.read(columns=list(columns), use_threads=False)
+        groups = np.unique(np.searchsorted(self._bounds, rows, side="right") - 1)
+        with self._lock:
+            found = self._file.read_row_groups([int(group) for group in groups], list(columns), use_threads=False)
+        sizes = self._bounds[groups + 1] - self._bounds[groups]
+        before = np.concatenate([[0], np.cumsum(sizes)])[: len(groups)]
+        places = np.searchsorted(groups, np.searchsorted(self._bounds, rows, side="right") - 1)
+        wanted = rows - self._bounds[groups][places] + before[places]
+        return found if len(wanted) == len(found) else found.take(pa.array(wanted))
+
+    def column(self, name: str, rows: np.ndarray | None = None) -> list[Any]:
+        """Return one column as a list; texts that are the same are the same object.
+
+        Raises:
+            pa.ArrowException, OSError: it cannot be read.
+        """
+        return as_list(self.table([name], rows)[name])
+
+    def heads(self, rows: np.ndarray | None = None) -> list[Heading]:
+        """Return the headings of all rows, or of some in ascending order.
+
+        Raises:
+            pa.ArrowException, OSError, ValueError: they cannot be read, or are none.
+        """
+        table = self.table(HEAD, rows)
+        if any(table[name].null_count for name in REQUIRED):
+            raise pa.ArrowInvalid("a heading lacks what every one has")
+        heads = list(map(Heading, *(as_list(table[name]) for name in HEAD)))
+        check_texts(heads)
+        return heads
+
+    def examples(self, row: int) -> Examples | None:
+        """Return what the examples of a row give, None where it cannot be read."""
+        group = int(np.searchsorted(self._bounds, row, side="right")) - 1
+        with self._lock:
+            held = self._kept.get(group)
+            if held is None:
+                with contextlib.suppress(pa.ArrowException, OSError, ValueError):
+                    found = self._file.read_row_group(group, list(GIVEN), use_threads=False).combine_chunks()
+                    held = [_one(found[name]) for name in GIVEN]
+                if held is None:
+                    return None
+                while len(self._kept) >= MOST_KEPT:
+                    self._kept.pop(next(iter(self._kept)))
+                self._kept[group] = held
+        place = row - int(self._bounds[group])
+        given = (column.dictionary[column.indices[place].as_py()].as_py() for column in held)
+        with contextlib.suppress(TypeError):  # one of them is null
+            found = Examples(*given)
+            return found if found.sound else None
+        return None
+
+    def lines(self) -> list[Line]:
+        """Return all lines; none where one of them cannot be read."""
+        try:
+            heads = self.heads()
+        except (OSError, pa.ArrowException, ValueError):
+            return []
+        given = [self.examples(row) for row in range(len(heads))]
+        return [Line(head, one, seal) for head, one, seal in zip(heads, given, self.seals, strict=True) if one]
+
+
+def as_list(column: pa.ChunkedArray) -> list[Any]:
+    """Return a column as a list; of texts that stand in it once, one object each."""
+    found: list[Any] = []
+    for chunk in column.chunks:
+        found += _texts(chunk) if pa.types.is_dictionary(chunk.type) else _plain(chunk)
+    return found
+
+
+def _texts(chunk: pa.DictionaryArray) -> list[Any]:
+    known = np.array([*chunk.dictionary.to_pylist(), None], dtype=object)
+    codes = chunk.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
+    return list(known[codes])
+
+
+def _plain(chunk: pa.Array) -> list[Any]:
+    """Return numbers or texts: arrow's own way makes an object of its own of each first."""
+    if not chunk.null_count:
+        return list(chunk.to_numpy(zero_copy_only=False).tolist())
+    if not pa.types.is_primitive(chunk.type):
+        return list(chunk.to_pylist())
+    values = np.array(chunk.fill_null(0).to_numpy(zero_copy_only=False).tolist(), dtype=object)
+    values[chunk.is_null().to_numpy(zero_copy_only=False)] = None
+    return list(values)
+
+
+def _one(column: pa.ChunkedArray | pa.Array) -> pa.DictionaryArray:
+    """Return a column as one array."""
+    return column.combine_chunks().chunk(0) if column.num_chunks > 1 else column.chunk(0)
+
+
+def _is_index(about: pq.FileMetaData) -> bool:
+    """Return whether a file is an index of this version, and claims no more than is read."""
+    schema = about.schema.to_arrow_schema()
+    if (about.metadata or {}).get(b"index") != VERSION or not schema.equals(SCHEMA):
+        return False
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    return about.num_rows <= MOST_LINES and all(group.total_byte_size <= MOST_BYTES for group in groups)

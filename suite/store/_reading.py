@@ -1,0 +1,74 @@
+"""What an entry's bytes say, compared with what was put."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import ValidationError
+
+from suite import limits
+from suite.spec import SCHEMA, Record, SuiteError, digest
+
+FILES = ("record.json", "predictions.parquet")
+
+
+def read(fs: Any, entry: str, name: str, wanted: Iterable[str], url: str) -> dict[str, bytes]:
+    """Return files of an entry, compared with their digest.
+
+    Raises:
+        SuiteError: it is not there, cannot be read, or its bytes are not those that were put.
+    """
+    try:
+        digests = json.loads(fs.cat_file(f"{entry}/digest.json"))
+        found = {file: fs.cat_file(f"{entry}/{file}") for file in wanted}
+    except FileNotFoundError:
+        raise SuiteError(f"{name} is not in the store '{url}', or was never finished.") from None
+    except (OSError, ValueError) as error:
+        raise SuiteError(f"{name} cannot be read: {error}.") from None
+    for file, content in found.items():
+        if not isinstance(digests, dict) or digests.get(file) != digest(content):
+            raise SuiteError(
+                f"{name}: the bytes of {file} are not those that were put; it was changed or damaged. "
+                f"To have it made anew, take {entry} away."
+            )
+    return found
+
+
+def parse(text: str, name: str) -> Record:
+    """Return the record of a text, of any schema so far.
+
+    Raises:
+        SuiteError: it is none, or another's.
+    """
+    try:
+        record = Record.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        version = _schema_of(text)
+        newer = f" It has schema {version}, newer than this version's {SCHEMA}." if version > SCHEMA else ""
+        raise SuiteError(f"{name}: this is no record: {place}: {first['msg']}.{newer}") from None
+    if f"{record.key}-{record.attempt}" != name:
+        raise SuiteError(f"{name}: the record inside says it is {record.key}-{record.attempt}.")
+    return record
+
+
+def _schema_of(text: str) -> int:
+    try:
+        return int(json.loads(text)["schema_version"])
+    except (ValueError, KeyError, TypeError):
+        return 0
+
+
+def is_inside(name: str) -> bool:
+    """Return whether a file's name leads to no other folder than the one that it is looked for in."""
+    parts = name.split("/")
+    return not {"", ".", ".."}.intersection(parts) and "\\" not in name and "\0" not in name
+
+
+def columns_of(table: bytes) -> dict[str, list[Any]]:
+    """Return the columns of a table of predictions by name."""
+    found: dict[str, list[Any]] = limits.read_table(table).to_pydict()
+    return found
