@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import sys
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -24,8 +26,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
-    """Turn our errors into sentences and exit codes; nothing else is caught."""
+def told(unread: str = "") -> Iterator[None]:
+    """Turn our errors into sentences and exit codes, and output that cannot be written; nothing else is caught.
+
+    `unread` is what to say where whoever read the output went away; by default nothing, as `head` expects it.
+    """
     from suite.spec import SuiteError
 
     try:
@@ -37,6 +42,24 @@ def told() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("Interrupted. All runs that had finished are stored; the same command does the rest.", err=True)
         raise typer.Exit(130) from None
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT):
+            raise
+        _leave_output(
+            unread if error.errno == errno.EPIPE else f"error: The output cannot be written: {error.strerror}."
+        )
+        raise typer.Exit(1) from None
+
+
+def _leave_output(sentence: str) -> None:
+    """Say why a command ends, if that is still heard; what of its output is left could not be written at its exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if sentence:
+        typer.echo(sentence, err=True)
 
 
 def prepare(offline: bool) -> None:
