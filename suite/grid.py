@@ -22,7 +22,10 @@ Progress = Callable[[RunSpec, dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Place:
-    """Where runs are carried out, and where their results go."""
+    """Where runs are carried out, and where their results go.
+
+    `precision` is what a protocol's `auto` means; without it the engine says what its machines do well.
+    """
 
     store: str = "./results"
     engine: str = "local"
@@ -31,6 +34,7 @@ class Place:
     threads: int | None = None
     gpus_per_run: float | None = None
     ray_address: str | None = None
+    precision: environment.Precisions | None = None
 
     def wanted(self) -> engines.Wanted:
         """Return what of it is the engine's to give."""
@@ -136,7 +140,7 @@ def carry_out(
     os.environ["OMP_NUM_THREADS"] = str(machine.threads)  # torch is loaded from here on: there is something to run
     check_data(missing)
     if any(spec.protocol.precision == "auto" for spec in missing):
-        machine = replace(machine, precision=engine.precision(machine))
+        machine = replace(machine, precision=place.precision or engine.precision(machine))
     with store.drafts() if keep else contextlib.nullcontext() as drafts:
         looked_at = place.store if place.engine == "local" else None
         orders = runs.Orders(looked_at, _unfinished(store), str(drafts) if keep else None, force)

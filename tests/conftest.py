@@ -13,6 +13,7 @@ os.environ.update(
     HF_HOME=f"{_HOME}/huggingface",
     TRANSFER_SUITE_CACHE=f"{_HOME}/features",
     TOKENIZERS_PARALLELISM="false",
+    TRANSFER_SUITE_PRECISION="fp32",  # what a protocol's `auto` means is not measured anew in every test
     OMP_NUM_THREADS="1",  # weights depend on the number of threads: runs and reference code share one
 )
 os.environ.pop("HF_TOKEN", None)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from suite import environment, hub, kinds, tasks
-from suite.environment import Machine
+from suite.environment import Machine, Precisions
 from suite.spec import CheckpointRef, Failure, Record, RunSpec, SuiteError, TaskSpec
 
 PINS = ("rows_sha256", "ids_sha256", "stages_sha256")
@@ -43,7 +43,7 @@ class Means:
     finished: Callable[[Record | Failure, bool], None] = _silent
 
     def machine(self, record: Record) -> Machine:
-        """Return what a record's run goes on: what is asked for, or what it ran on as far as there is such here.
+        """Return what a run goes on: what is asked for, or the like of what it ran on, in the record's precision.
 
         Raises:
             SuiteError: what is asked for is not there.
@@ -51,7 +51,8 @@ class Means:
         said: dict[str, Any] = record.environment
         device = self.device or ("auto" if said.get("device") == "cuda" else "cpu")
         threads = self.threads or min(int(said.get("threads") or 1), environment.count_cores())
-        return environment.choose(device, threads, self.workers)
+        same = Precisions(record.precision, record.precision)
+        return replace(environment.choose(device, threads, self.workers), precision=same)
 
 
 class Places:

@@ -128,7 +128,9 @@ def _carry_out(store: Store, group: Sequence[_Run], means: Means, siblings: _Sib
     """Carry out runs of a group and yield what each comes to; a run that fails could not be checked."""
     runs = {run.spec.key(): run for run in group}
     machine = group[0].machine
-    place = grid.Place(store.url, means.engine, means.workers, machine.device, machine.threads)
+    place = grid.Place(
+        store.url, means.engine, means.workers, machine.device, machine.threads, precision=machine.precision
+    )
     open_ones = dict(runs)
     try:
         for outcome in grid.carry_out([run.spec for run in group], place, means.progress, force=True):
