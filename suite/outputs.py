@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from suite.deadline import Deadline
+
 PREDICT_BATCH = 64
 
 Outputs = np.ndarray | list[np.ndarray]
@@ -33,9 +35,13 @@ def map_batches(
     order = sorted(range(len(items)), key=lambda row: lengths[row])
     found: list[np.ndarray] = []
     size = PREDICT_BATCH
-    with torch.inference_mode():
+
+    def read(rows: Sequence[int]) -> dict[str, Any]:
+        return collate([items[row] for row in rows])
+
+    with torch.inference_mode(), Deadline("Reading the rows") as deadline:
         while len(found) < len(order):
-            batch = collate([items[row] for row in order[len(found) : len(found) + size]])
+            batch = deadline.call(read, order[len(found) : len(found) + size])
             try:
                 out = function({k: v.to(device) for k, v in batch.items()}).float().cpu().numpy()
             except RuntimeError as error:

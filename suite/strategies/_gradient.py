@@ -46,10 +46,19 @@ def train(job: Job, adapt: Callable[[Model], Model], save: Save, freeze_batch_no
         head_multiplier=float(settings["head_multiplier"]),  # type: ignore[arg-type]
         freeze_batch_norm=freeze_batch_norm,
     )
-    setting = training.Setting(job.seeds, job.device, job.precision, job.progress, job.spec.mixture or Mixture())
+    setting = training.Setting(
+        job.seeds,
+        job.device,
+        job.precision,
+        job.progress,
+        job.spec.mixture or Mixture(),
+        resume=job.resume,
+        run=job.spec.key() if job.resume else "",
+    )
 
-    def fit(build: Callable[[], Model], parts: Mapping[str, Part]) -> training.Fit:
-        return training.fit(build, {t: _share(p) for t, p in parts.items()}, recipe, job.spec.protocol, setting)
+    def fit(build: Callable[[], Model], parts: Mapping[str, Part], **changes: Any) -> training.Fit:
+        changed = replace(setting, **changes)
+        return training.fit(build, {t: _share(p) for t, p in parts.items()}, recipe, job.spec.protocol, changed)
 
     if job.stages:
         model, adapted = _in_stages(job, lambda: adapt(job.build()), fit)
@@ -90,10 +99,11 @@ def answers(model: Model, kept: Kept) -> Callable[[Prepared], Outputs]:
     return lambda rows: map_batches(model, logits, rows.items, rows.lengths, kept.collate, kept.per_token)
 
 
-def _in_stages(
-    job: Job, build: Callable[[], Model], fit: Callable[[Callable[[], Model], Mapping[str, Part]], Fit]
-) -> tuple[Model, Adapted]:
-    """Train the same model on each stage; each learning rate of a stage starts from where the last one ended."""
+def _in_stages(job: Job, build: Callable[[], Model], fit: Callable[..., Fit]) -> tuple[Model, Adapted]:
+    """Train the same model on each stage; each learning rate of a stage starts from where the last one ended.
+
+    From a stage on that needed fp32 all are trained in it.
+    """
     (task,) = job.parts
     model = build().to(job.device)
     outputs, scores, logs = [], [], []
@@ -103,13 +113,21 @@ def _in_stages(
         scores.append([stage.score(_predict(model, stage, stage.validation)) for stage in job.stages])
 
     look()
-    for stage in job.stages:
+    precision = job.precision
+    for place, stage in enumerate(job.stages):
         weights = copy.deepcopy(model.state_dict())
-        done = fit(lambda weights=weights: _with(build(), weights), {task: stage})  # type: ignore[misc]
-        model = done.model
+        done = fit(
+            lambda weights=weights: _with(build(), weights),
+            {task: stage},
+            precision=precision,
+            resume=job.resume / f"stage-{place}" if job.resume else None,
+            staged=place + 1 < len(job.stages),
+        )
+        model, precision = done.model, done.log["precision"]
         logs.append(done.log)
         look()
-    log = logs[-1] | {"steps": sum(one["steps"] for one in logs), "stages": logs}
+    retries = [retry for one in logs for retry in one["retries"]]
+    log = logs[-1] | {"steps": sum(one["steps"] for one in logs), "retries": retries, "stages": logs}
     return model, Adapted({task: outputs[-1]}, *_sizes(model), log, stages=Stages(outputs, scores))
 
 
