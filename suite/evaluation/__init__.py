@@ -57,13 +57,14 @@ def _evaluate(
     ready = {task.name: make_ready(spec, task, machine) for task in spec.tasks}
     progress({"phase": "adapting"})
     with timing.phase("training"):
-        adapted = strategies.get(spec.strategy).fit(replace(_job(spec, ready, machine, progress), resume=resume))
+        job = replace(_job(spec, ready, machine, progress), resume=resume)
+        adapted = strategies.get(spec.strategy).fit(job)
     progress({"phase": "scoring"})
     with timing.phase("scoring"):
         about = {
             "checkpoint": _result.checkpoint(spec, adapted),
             "cost": _result.cost(time.perf_counter() - started, adapted, len(ready)),
-            "environment": environment.describe(machine, machine.precision_of(spec.protocol, _modality(spec))),
+            "environment": environment.describe(machine, adapted.log.get("precision", job.precision)),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
         progress({"phase": "comparing rows"})
