@@ -1,8 +1,8 @@
 """Where files lie: those that travel with the package, in a checkout first, else inside the wheel; and the cache."""
 
-import contextlib
+import errno
 import os
-import uuid
+import tempfile
 from pathlib import Path
 
 from suite.spec import SuiteError
@@ -32,18 +32,19 @@ def cache_folder() -> Path:
 def check_cache() -> None:
     """Create the cache folder if need be.
 
+    A disk that is full is no reason to stop: runs go on without what they cannot keep.
+
     Raises:
         SuiteError: it cannot be written, as where it is another user's or lies on a disk that is only read.
     """
     folder = cache_folder()
-    probe = folder / f".write-{uuid.uuid4().hex}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"1")
+        with tempfile.TemporaryFile(dir=folder) as probe:  # nameless: a process that is killed leaves none
+            probe.write(b"1")
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return
         raise SuiteError(
             f"The cache folder '{folder}' cannot be written: {error.strerror}. Name another in TRANSFER_SUITE_CACHE."
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            probe.unlink()
