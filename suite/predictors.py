@@ -22,7 +22,7 @@ from suite.artifacts import About
 from suite.data import Prepared, Split
 from suite.kinds import Kind
 from suite.outputs import Outputs
-from suite.spec import CheckpointRef, Record, SuiteError
+from suite.spec import CheckpointRef, Precision, Record, SuiteError
 from suite.strategies import Adapted
 
 NAMED = ("class", "labels", "tags")
@@ -156,9 +156,14 @@ def describe(record: Record, kind: Kind) -> About:
         kind=record.task_spec.kind,
         classes=tuple(classes),
         max_length=length,
-        precision=record.precision,
+        precision=_precision(record, reads=library == "safetensors"),
         key=record.key,
     )
+
+
+def _precision(record: Record, reads: bool) -> Precision:
+    """Return what a model answered in; a protocol that names bf16 itself means training, not frozen features."""
+    return "fp32" if reads and record.spec.protocol.precision == "bf16" else record.precision
 
 
 def keep(adapted: Adapted, about: About, folder: Path) -> None:

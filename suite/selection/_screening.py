@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -138,9 +138,11 @@ def screen(
     specs = [spec for spec in specs if _target(spec) != "text"]
     if not specs:
         raise SuiteError("\n".join(notes))
-    machine, _ = check_place(place)
+    machine, engine = check_place(place)
     os.environ["OMP_NUM_THREADS"] = str(machine.threads)
     check_data(specs)
+    if specs[0].protocol.precision == "auto":
+        machine = replace(machine, precision=engine.precision(machine))
     found = []
     for spec in specs:
         found.append(_cell(spec, machine, progress or (lambda spec, event: None)))
