@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from suite import timing
 from suite.models import Model
 from suite.optimiser import Recipe
 from suite.outputs import Outputs, map_batches
@@ -59,6 +60,7 @@ def fit(
     return best
 
 
+@timing.phase("predicting")
 def predict(
     model: nn.Module,
     items: Sequence[dict[str, Any]],

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from transformers import Trainer
 
-from suite import batches, deadline, micro
+from suite import batches, deadline, micro, timing
 from suite.optimiser import Recipe, parameter_groups, rest_batch_norm
 from suite.outputs import Outputs, rows_of
 from suite.training._parts import Part
@@ -105,6 +105,7 @@ class PlannedTrainer(Trainer):
             self._trained = [p for p in model.parameters() if p.requires_grad]
         return nn.utils.clip_grad_norm_(self._trained, self.args.max_grad_norm)
 
+    @timing.phase("looks")
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Score every task on its validation rows; the whole mixture's score is their mean."""
         scores = {task: part.score(self._outputs(task, part)) for task, part in self.course.parts.items()}
