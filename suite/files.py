@@ -111,8 +111,7 @@ def draft(parent: Path, prefix: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(held)
+        _end(folder, held)
 
 
 @contextlib.contextmanager
@@ -127,7 +126,13 @@ def scratch() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        _end(folder, held)
+
+
+def _end(folder: Path, held: int) -> None:
+    try:
         shutil.rmtree(folder, ignore_errors=True)
+    finally:
         os.close(held)
 
 

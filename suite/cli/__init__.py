@@ -5,10 +5,11 @@ Exit codes: 0 all done, 1 some runs failed, 2 wrong words or files (nothing was 
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 
-from suite.cli._words import app
+from suite.cli._words import app, leave_output
 
 # isort: split
 from suite.cli import evaluate, results  # the order of these imports is that of the help page
@@ -55,6 +56,11 @@ def main() -> None:
         app(_spread_words(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:  # all other files have sentences of their own
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        leave_output(f"error: The output cannot be written: {error.strerror}.")
+        sys.exit(1)
 
 
 def _spread_words(words: Sequence[str]) -> list[str]:

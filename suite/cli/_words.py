@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @contextlib.contextmanager
 def told(unread: str = "") -> Iterator[None]:
-    """Turn our errors into sentences and exit codes, and output that cannot be written; nothing else is caught.
+    """Turn our errors into sentences and exit codes; nothing else is caught.
 
     `unread` is what to say where whoever read the output went away; by default nothing, as `head` expects it.
     """
@@ -42,24 +41,21 @@ def told(unread: str = "") -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("Interrupted. All runs that had finished are stored; the same command does the rest.", err=True)
         raise typer.Exit(130) from None
-    except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT):
+    except BrokenPipeError:
+        if not unread:
             raise
-        _leave_output(
-            unread if error.errno == errno.EPIPE else f"error: The output cannot be written: {error.strerror}."
-        )
+        leave_output(unread)
         raise typer.Exit(1) from None
 
 
-def _leave_output(sentence: str) -> None:
-    """Say why a command ends, if that is still heard; what of its output is left could not be written at its exit."""
+def leave_output(sentence: str) -> None:
+    """Say why a command ends, where that is still heard, and let go of what of its output was not written."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:
+        except OSError:  # Python would try again at its exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    if sentence:
-        typer.echo(sentence, err=True)
+    typer.echo(sentence, err=True)
 
 
 def prepare(offline: bool) -> None:
