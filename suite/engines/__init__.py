@@ -13,8 +13,8 @@ from typing import Any
 
 from suite import environment, plugins
 from suite.engines._dispatch import forecast as forecast
-from suite.environment import Machine
-from suite.spec import Failure, Precision, Result, RunSpec, SuiteError
+from suite.environment import Machine, Precisions
+from suite.spec import Failure, Result, RunSpec, SuiteError
 
 Progress = Callable[[RunSpec, dict[str, Any]], None]
 Work = Callable[[RunSpec, Machine, Callable[[dict[str, Any]], None]], list[Result]]
@@ -54,11 +54,11 @@ class Engine(ABC):
                 raise SuiteError(f"{option} says something of a cluster; it goes with --engine ray.")
         return environment.choose(wanted.device, wanted.threads, wanted.workers)
 
-    def precision(self, machine: Machine) -> Precision:
+    def precision(self, machine: Machine) -> Precisions:
         """Return what a protocol's `auto` means on the machines that carry out the runs: here, on this one."""
         from suite import precision
 
-        measured: Precision = precision.measured(machine)
+        measured: Precisions = precision.measured(machine)
         return measured
 
     @abstractmethod

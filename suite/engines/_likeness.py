@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import socket
 from collections.abc import Mapping
@@ -19,15 +20,23 @@ HANDED_ON = (
     "HF_HUB_OFFLINE",
     "HF_HUB_DISABLE_XET",
     "TOKENIZERS_PARALLELISM",
-    "TRANSFER_SUITE_CACHE",
     "CUBLAS_WORKSPACE_CONFIG",
     "MKL_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
 )
 """Environment variables that a worker gets as they are here: where caches are, and what moves numbers."""
 
+OURS = "TRANSFER_SUITE_"
+"""How our own variables begin; a worker gets them all."""
+
 SECRET = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 """Those that it gets by another way, since Ray writes a worker's environment into its log."""
+
+
+def handed_on() -> tuple[dict[str, str], dict[str, str]]:
+    """Return the environment variables that a worker gets from here: those that a log may show, and those that not."""
+    plain = {name: value for name, value in os.environ.items() if name in HANDED_ON or name.startswith(OURS)}
+    return plain, {name: os.environ[name] for name in SECRET if name in os.environ}
 
 
 @dataclass(frozen=True)

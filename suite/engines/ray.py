@@ -11,7 +11,6 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,11 +18,11 @@ from suite import environment
 from suite.engines import Engine, Outcome, Progress, Wanted, Work
 from suite.engines import _address as address_
 from suite.engines._crew import Crew, Posts
-from suite.engines._likeness import HANDED_ON, SECRET
+from suite.engines._likeness import handed_on
 from suite.engines._room import Share, gpus_of, share
 from suite.engines._worker import Mail, Worker
-from suite.environment import Machine
-from suite.spec import Precision, RunSpec, SuiteError
+from suite.environment import Machine, Precisions
+from suite.spec import RunSpec, SuiteError
 
 
 class Ray(Engine):
@@ -46,7 +45,7 @@ class Ray(Engine):
         threads = share(wanted.threads, self._gpus, wanted.workers, nodes).threads
         return Machine("cuda" if self._gpus else "cpu", threads)
 
-    def precision(self, machine: Machine) -> Precision:
+    def precision(self, machine: Machine) -> Precisions:
         """Return what a protocol's `auto` means, as a worker of the kind that carries out the runs has measured it.
 
         Raises:
@@ -58,7 +57,7 @@ class Ray(Engine):
         posts = _Posts(ray, self._share(machine), None)
         worker = posts.hire()
         try:
-            measured: Precision = ray.get(worker.call.remote(precision.measured, machine))
+            measured: Precisions = ray.get(worker.call.remote(precision.measured, machine))
         except ray.exceptions.RayError as error:
             raise SuiteError(f"No worker of the cluster could measure its precision: {first_line(error)}") from None
         finally:
@@ -121,8 +120,6 @@ def _imported() -> ModuleType:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # its C++ half would write into the progress display
-    if _has_token():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # a cluster without tokens does not mind
     try:
         import ray
     except ImportError:
@@ -133,15 +130,6 @@ def _imported() -> ModuleType:
     return ray
 
 
-def _has_token() -> bool:
-    """Return whether this user has a token for clusters that ask for one."""
-    if {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
-        return True
-    with contextlib.suppress(RuntimeError, OSError):  # a user without a home
-        return (Path.home() / ".ray" / "auth_token").is_file()
-    return False
-
-
 def _connect(ray: ModuleType, address: str) -> None:
     """Start a cluster of this machine's cores (`local`), or become a driver of one that is there.
 
@@ -150,10 +138,25 @@ def _connect(ray: ModuleType, address: str) -> None:
     """
     own = {"num_cpus": environment.count_cores(), "include_dashboard": False} if address == "local" else {}
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        with _silenced():
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
-        remedy = " A cluster that asks for a token wants RAY_AUTH_MODE=token and RAY_AUTH_TOKEN." if not own else ""
+        remedy = "" if own else " If it asks for a token, set RAY_AUTH_MODE=token, or name it auto on one of its nodes."
         raise SuiteError(f"The Ray cluster '{address}' cannot be used: {first_line(error)}{remedy}") from None
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Let nothing through to stderr, not even from Ray's C++ half, which tells of its settings and of every attempt."""
+    sys.stderr.flush()
+    before, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nowhere)
 
 
 def first_line(error: BaseException) -> str:
@@ -193,8 +196,7 @@ class _Posts(Posts):
     def hire(self) -> Any:
         """Return a new worker; what its libraries read when they are loaded is in its environment from the start."""
         threads = str(self._each.threads)
-        variables = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
-        secrets = {name: os.environ[name] for name in SECRET if name in os.environ}
+        variables, secrets = handed_on()
         return (
             self._ray.remote(Worker)
             .options(
