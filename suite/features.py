@@ -1,7 +1,8 @@
 """Frozen features: computed once per (checkpoint, rows, pooling), kept by content, reused by every probe.
 
 The address of a split's features is the hash of all they depend on; two runs that differ only in
-seed, fold or regularisation read the same file.
+seed, fold or regularisation read the same file. What a process read last it keeps in memory, as long as
+the file is the one that it read.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pydantic import JsonValue
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from suite import files
+from suite import files, timing
 from suite.models import Model
 from suite.outputs import map_batches
 from suite.resources import cache_folder as cache_folder
@@ -27,6 +28,9 @@ from suite.spec import SEMANTICS, Precision, canonical_json, digest
 
 IGNORED = -100
 """The label of a token that starts no word."""
+
+MOST_IN_MEMORY = 2**29
+"""Bytes of features that a process keeps for its next runs: 350,000 rows of 384 numbers."""
 
 AT_ONCE = 512
 """Rows whose tokens' features are in memory at a time; of those only the words' stay."""
@@ -43,6 +47,58 @@ class Words:
         """Return the words of these rows, in that order."""
         pieces = np.split(self.values, np.cumsum(self.counts)[:-1])
         return Words(np.concatenate([pieces[row] for row in rows]), self.counts[rows])
+
+
+@dataclass(frozen=True)
+class Features:
+    """Arrays that nobody may write into, what computing them cost in seconds, and the body's parameters."""
+
+    arrays: dict[str, np.ndarray]
+    seconds: float
+    params: int
+
+    @property
+    def size(self) -> int:
+        """The memory that they take, in bytes."""
+        return sum(array.nbytes for array in self.arrays.values())
+
+
+class Memory:
+    """The features that were asked for last, by the file they are of, and no more than `most` bytes of them.
+
+    A file that was changed, made anew or taken away since is another file, and what is known of it is forgotten.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Start with nothing."""
+        self._most = most
+        self._known: dict[Path, tuple[tuple[int, ...] | None, Features]] = {}
+
+    def recall(self, path: Path) -> Features | None:
+        """Return what is known of a file as it is now."""
+        mark, found = self._known.get(path, (None, None))
+        return found if found is not None and mark == _mark(path) else None
+
+    def remember(self, path: Path, found: Features) -> None:
+        """Keep what a file holds, and let go of what was asked for longest ago."""
+        self._known.pop(path, None)
+        for array in found.arrays.values():
+            array.flags.writeable = False
+        self._known[path] = _mark(path), found
+        while sum(features.size for _, features in self._known.values()) > self._most:
+            self._known.pop(next(iter(self._known)))
+
+
+_MEMORY = Memory(MOST_IN_MEMORY)
+
+
+def _mark(path: Path) -> tuple[int, ...] | None:
+    """Return what tells a file from any other of its name; None where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino, about.st_mtime_ns, about.st_size
 
 
 class Reader:
@@ -95,24 +151,26 @@ class Reader:
             "features_stored": self.stored,
         }
 
+    @timing.phase("features")
     def _stored(
         self, pooling: str, ids: Sequence[str], compute: Callable[[], dict[str, np.ndarray]]
     ) -> dict[str, np.ndarray]:
         if self._identity is None:
             return compute()
         path = self._path(pooling, ids, self._identity)
-        found = _load(path)
+        found = _MEMORY.recall(path) or _load(path)
         if found is None:
             started = time.perf_counter()
             arrays = compute()
-            found = arrays, time.perf_counter() - started, self.params
-            _save(path, *found)
+            found = Features(arrays, time.perf_counter() - started, self.params)
+            _save(path, found)
             self.stored = False
         else:
-            self.reused_seconds += found[1]
-        arrays, seconds, self.params = found
-        self.seconds += seconds
-        return arrays
+            self.reused_seconds += found.seconds
+        _MEMORY.remember(path, found)
+        self.params = found.params
+        self.seconds += found.seconds
+        return found.arrays
 
     def _path(self, pooling: str, ids: Sequence[str], identity: Mapping[str, JsonValue]) -> Path:
         rows = hashlib.sha256("\n".join(ids).encode()).hexdigest()
@@ -153,7 +211,7 @@ def words(item: Mapping[str, Any]) -> np.ndarray:
     return starts
 
 
-def _load(path: Path) -> tuple[dict[str, np.ndarray], float, int] | None:
+def _load(path: Path) -> Features | None:
     """Return what is stored, or None: a file that cannot be read counts as none and is made anew."""
     if not path.is_file():
         return None
@@ -162,14 +220,14 @@ def _load(path: Path) -> tuple[dict[str, np.ndarray], float, int] | None:
             about = file.metadata()
             arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
             whole = about["digest"] == _digest(arrays)
-            return (arrays, float(about["seconds"]), int(about["params"])) if whole else None
+            return Features(arrays, float(about["seconds"]), int(about["params"])) if whole else None
     except (OSError, SafetensorError, KeyError, ValueError, TypeError):
         return None
 
 
-def _save(path: Path, arrays: dict[str, np.ndarray], seconds: float, params: int) -> None:
-    about = {"seconds": repr(seconds), "params": str(params), "digest": _digest(arrays)}
-    files.keep(path, save(arrays, metadata=about), "Features")
+def _save(path: Path, found: Features) -> None:
+    about = {"seconds": repr(found.seconds), "params": str(found.params), "digest": _digest(found.arrays)}
+    files.keep(path, save(found.arrays, metadata=about), "Features")
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:

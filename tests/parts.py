@@ -60,6 +60,6 @@ def fit(
         ),
     )
     recipe = strategies.get(name).recipe("image") | settings
-    spec: Any = SimpleNamespace(settings=recipe, resample=resample)
+    spec: Any = SimpleNamespace(settings=recipe, resample=resample, protocol=SimpleNamespace(precision="fp32"))
     build: Any = None
-    return strategies.get(name).fit(Job(spec, {"t": of}, build, {"split": seed}, "cpu", lambda event: None))
+    return strategies.get(name).fit(Job(spec, {"t": of}, build, {"split": seed}, "cpu", "fp32", lambda event: None))

@@ -22,7 +22,7 @@ from suite.environment import Machine
 from suite.features import Reader
 from suite.spec import RunSpec, SuiteError
 from suite.strategies import _rows, linear_probe, lora
-from suite.strategies._heads import outputs, regression
+from suite.strategies._heads.lbfgs import outputs, regression
 from suite.strategies.linear_probe import chosen_rows, standardiser
 
 
@@ -57,9 +57,15 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return found
 
 
+EXACTLY = {"tol": 1e-10, "max_iter": 10_000}
+"""What it takes for scikit-learn to arrive at the optimum."""
+
+
 @pytest.mark.parametrize("which", ["text", "image"])
+@pytest.mark.parametrize("solver", ["path", "lbfgs", None])
 def test_the_probe_is_scikit_learns_logistic_regression_on_standardised_features(
     which: str,
+    solver: str | None,
     planned: Any,
     tiny_bert: Path,
     text_task: Path,
@@ -70,13 +76,17 @@ def test_the_probe_is_scikit_learns_logistic_regression_on_standardised_features
     jobs: list[Any],
 ) -> None:
     pair = (tiny_bert, text_task) if which == "text" else (tiny_resnet, image_task)
-    (spec,) = planned(*pair, "linear_probe")
+    (spec,) = planned(*pair, "linear_probe", settings={"solver": solver, "tolerance": 1e-8})
+    if solver is None:  # a recipe from before there were several
+        settings = {name: value for name, value in spec.settings.items() if name not in ("solver", "tolerance")}
+        spec = spec.model_copy(update={"settings": settings})
     result = _evaluate(spec, machine)
     (job,), (train, validation, test) = jobs, (x.astype(np.float64) for x in read)
     rows = chosen_rows(len(train), 0.9, spec.seeds()["split"])
     best, best_score = None, -1.0
+    how = EXACTLY if solver == "path" else {"max_iter": 1000}
     for strength in spec.settings["C"]:
-        probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
+        probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, **how))
         probe.fit(train[rows], job.part.train.labels[rows])
         if (score := probe.score(validation, job.part.validation.labels)) > best_score:
             best, best_score, best_strength = probe, score, strength
@@ -170,6 +180,8 @@ def test_a_probe_that_does_not_converge_says_nothing() -> None:
         ("train_share", 0.0),
         ("train_share", 1.5),
         ("max_iter", 0),
+        ("solver", "newton"),
+        ("tolerance", 0.0),
     ],
 )
 def test_probe_settings_that_mean_nothing_are_refused(setting: str, value: Any) -> None:
@@ -200,11 +212,13 @@ def test_labels_have_a_regression_each(monkeypatch: pytest.MonkeyPatch, clouds: 
     of = parts.part(
         "labels", 3, parts.rows(x, labels), parts.rows(held, truth), parts.rows(asked, labels), score=_same_sign(truth)
     )
-    found = parts.fit(monkeypatch, "linear_probe", of)
+    found = parts.fit(monkeypatch, "linear_probe", of, tolerance=1e-8)
     rows = chosen_rows(80, 0.9, 7)
     strength = found.log["C"]
     for column in range(3):
-        theirs = make_pipeline(StandardScaler(), LogisticRegression(C=strength)).fit(x[rows], labels[rows, column])
+        theirs = make_pipeline(StandardScaler(), LogisticRegression(C=strength, **EXACTLY)).fit(
+            x[rows].astype(np.float64), labels[rows, column]
+        )
         assert np.allclose(found.outputs["t"][:, column], theirs.decision_function(asked), atol=1e-4)
     assert found.log["validation"] == max(one["validation"] for one in found.log["tried"]) > 0.7
     assert found.trainable_params == 3 * 7
@@ -250,11 +264,11 @@ def test_choices_share_one_scorer(monkeypatch: pytest.MonkeyPatch) -> None:
     of = parts.part(
         "class", 4, *splits, score=lambda found: float((found.argmax(1) == labels[40:80]).mean()), choices=True
     )
-    found = parts.fit(monkeypatch, "linear_probe", of)
+    found = parts.fit(monkeypatch, "linear_probe", of, tolerance=1e-8)
     rows = chosen_rows(40, 0.9, 7)
     right = (labels[:40, None] == np.arange(4))[rows].ravel()
-    theirs = make_pipeline(StandardScaler(), LogisticRegression(C=found.log["C"])).fit(
-        x[:40][rows].reshape(-1, 6), right
+    theirs = make_pipeline(StandardScaler(), LogisticRegression(C=found.log["C"], **EXACTLY)).fit(
+        x[:40][rows].reshape(-1, 6).astype(np.float64), right
     )
     assert found.outputs["t"].dtype == np.float32
     assert np.allclose(found.outputs["t"], theirs.decision_function(x[80:].reshape(-1, 6)).reshape(40, 4), atol=1e-4)
@@ -277,10 +291,10 @@ def tagged() -> Callable[..., Any]:
 def test_tags_are_those_of_words_and_other_tokens_get_zeros(monkeypatch: pytest.MonkeyPatch, tagged: Any) -> None:
     (x, tags), (asked, truth) = tagged(60, 0), tagged(30, 1)
     of = parts.part("tags", 3, parts.sentences(x, tags), parts.sentences(x, tags), parts.sentences(asked, truth))
-    found = parts.fit(monkeypatch, "linear_probe", of, C=[1.0])
+    found = parts.fit(monkeypatch, "linear_probe", of, C=[1.0], tolerance=1e-8)
     rows = chosen_rows(60, 0.9, 7)
-    words, labels = np.concatenate([x[i] for i in rows]), np.concatenate([tags[i] for i in rows])
-    theirs = make_pipeline(StandardScaler(), LogisticRegression(C=1.0)).fit(words, labels)
+    words, labels = np.concatenate([x[i] for i in rows], dtype=np.float64), np.concatenate([tags[i] for i in rows])
+    theirs = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, **EXACTLY)).fit(words, labels)
     assert found.log["words"] == len(words) and found.log["rows"] == 54
     hits = []
     for place, (features, own, out) in enumerate(zip(asked, truth, found.outputs["t"], strict=True)):

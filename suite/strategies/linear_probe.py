@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from suite.strategies._rows import Rows
 
 POOLINGS = ("mean", "cls", "native")
+SOLVERS = ("path", "lbfgs")
 
 
 class LinearProbe(Strategy):
-    """scikit-learn's LogisticRegression on standardised features, or of a number ridge regression with alpha = 1/C.
+    """Logistic regression on standardised features, penalised by 1/C, or of a number ridge regression with alpha = 1/C.
+
+    All C are solved along one path, each to its optimum. Recipes from before there was a choice of solver have none in
+    their settings; they go on as they did, by scikit-learn's L-BFGS from zero.
 
     Choices share one scorer of right and wrong; each of several labels has a regression of its own; tags are
     those of words, by the features of a word's first token.
@@ -39,23 +43,30 @@ class LinearProbe(Strategy):
     resamples = ("holdout", "kfold", "bootstrap", "partition", "loo")
 
     def recipe(self, modality: Modality) -> Settings:
-        """Return pooling, the grid of C, the share of training rows a seed, and the solver's limit."""
+        """Return pooling, the grid of C, the share of training rows a seed, the solver and when it stops."""
         return {
             "pooling": "mean" if modality == "text" else "native",
             "C": [0.0001, 0.001, 0.01, 0.1, 1.0],
             "train_share": 0.9,
+            "solver": "path",
+            "tolerance": 0.01,
             "max_iter": 1000,
         }
 
     def check(self, settings: Settings) -> None:
-        """Refuse an unknown pooling and a grid or share that means nothing."""
-        if settings["pooling"] not in POOLINGS:
-            raise SuiteError(f"linear_probe.pooling is '{settings['pooling']}'; expected one of {', '.join(POOLINGS)}.")
+        """Refuse an unknown pooling or solver, and numbers that mean nothing."""
+        for setting, known in (("pooling", POOLINGS), ("solver", SOLVERS)):
+            if settings[setting] not in known:
+                raise SuiteError(
+                    f"linear_probe.{setting} is '{settings[setting]}'; expected one of {', '.join(known)}."
+                )
         grid = settings["C"]
         if not isinstance(grid, list) or not grid or not all(isinstance(c, int | float) and c > 0 for c in grid):
             raise SuiteError(f"linear_probe.C is {grid}; expected a list of numbers above 0.")
         if not 0 < float(settings["train_share"]) <= 1:  # type: ignore[arg-type]
             raise SuiteError(f"linear_probe.train_share is {settings['train_share']}; expected above 0 and at most 1.")
+        if not float(settings["tolerance"]) > 0:  # type: ignore[arg-type]  # a number, since the default is one
+            raise SuiteError(f"linear_probe.tolerance is {settings['tolerance']}; expected a number above 0.")
         if not isinstance(settings["max_iter"], int) or settings["max_iter"] < 1:
             raise SuiteError(f"linear_probe.max_iter is {settings['max_iter']}; expected a whole number of at least 1.")
 
@@ -156,10 +167,12 @@ def _heads_of(part: Part, rows: Rows, x: np.ndarray, labels: np.ndarray, setting
     """Return a fitted head for each C of the settings, of the sort that the target asks for."""
     from suite.strategies import _heads, _rows
 
-    grid = _heads.Grid(settings["C"], settings["max_iter"], part.n_outputs)
-    by_target = {"labels": _heads.every_class, "number": _heads.number}
-    of = _heads.right_choice if isinstance(rows, _rows.Choices) else by_target.get(part.target, _heads.one_class)
-    return of(x, labels, grid)
+    grid = _heads.Grid(settings["C"], settings["max_iter"], part.n_outputs, settings.get("tolerance", 0.0))
+    solver = _heads.SOLVERS[settings.get("solver", _heads.UNNAMED)]
+    if isinstance(rows, _rows.Choices):
+        return solver.right_choice(x, labels, grid)
+    by_target = {"labels": solver.every_class, "number": _heads.number}
+    return by_target.get(part.target, solver.one_class)(x, labels, grid)
 
 
 def _check_classes(part: Part, labels: np.ndarray, share: float) -> None:
