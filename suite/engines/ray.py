@@ -109,6 +109,7 @@ class Ray(Engine):
             address_.check(wanted)
         _connect(ray, wanted)
         self._ours, self._address = True, address
+        _hush(ray)
         return ray
 
 
@@ -157,6 +158,16 @@ def _silenced() -> Iterator[None]:
         os.dup2(before, 2)
         os.close(before)
         os.close(nowhere)
+
+
+def _hush(ray: ModuleType) -> None:
+    """Keep Ray from printing the last words of dead nodes to stdout, whatever `log_to_driver` says.
+
+    It has no switch for that. If a later version prints them elsewhere they show again, and nothing else happens.
+    """
+    worker = getattr(ray._private, "worker", None)
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda *_, **__: None
 
 
 def first_line(error: BaseException) -> str:
