@@ -24,7 +24,7 @@ from playwright.sync_api import sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 HERE = Path(__file__).resolve().parent
-SIZES = {"wide": {"width": 1280, "height": 860}, "narrow": {"width": 390, "height": 844}}
+SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
 SETTLED = 700
 """Milliseconds after which nothing moves any more."""
 
@@ -110,9 +110,7 @@ def demo(page: Any) -> None:
     page.click("#dm-fill")
     page.wait_for_timeout(4 * SETTLED)
     if "entities" in word:
-        page.fill(
-            "#dm-tokens textarea", "Marie Curie was a physicist who worked in Paris and was born in Warsaw , Poland ."
-        )
+        page.fill("#dm-tokens textarea", "Marie Curie, a physicist who worked in Paris, was born in Warsaw, Poland.")
     page.click("#dm-ask")
     page.wait_for_selector("#dm-answer .answered, #dm-answer .answer", timeout=120_000)
 

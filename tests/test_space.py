@@ -177,8 +177,8 @@ def test_the_boards_it_opens_on_are_those_of_the_command(tmp_path: Path) -> None
     assert {name for row in told for name in row["tasks"]} == {"t1", "t2", "p2"}  # one board, of one protocol
     text = Texts(board.html(show(shelf.now, View(board="image-tasks")))).text
     assert "Protocol q v1" in text
-    assert "holdout: the one that most records of such tasks are of." in text
-    assert "the one that most" not in Texts(board.html(show(shelf.now, View(protocol="p")))).text
+    assert "holdout, that of most of their records." in text
+    assert "that of most" not in Texts(board.html(show(shelf.now, View(protocol="p")))).text
 
 
 def test_a_large_board_shows_a_hundred_rows_until_all_are_asked_for(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 import os
 import re
 import shutil
@@ -358,6 +359,25 @@ def contrast(one: str, other: str) -> float:
     return (bright + 0.05) / (dark + 0.05)
 
 
+def test_figures_are_brought_back_by_a_link(visit: Any) -> None:
+    page = visit()
+    go(page, "Explore")
+    expect(page.locator("#figures .ranks")).to_be_visible()
+    pick(page, "ex-strategies", "lora")
+    expect(page.locator("#figures .quiet").first).to_contain_text(f"Text tasks, {len(SKILLS)} rows.")
+    expect(page).to_have_url(re.compile(r"\?tab=explore&strategy=lora$"))
+    go(page, "Leaderboard")
+    expect(page).to_have_url(re.compile(r"/$"))
+    go(page, "Explore")
+    expect(page).to_have_url(re.compile(r"\?tab=explore&strategy=lora$"))
+    again = visit("?" + page.url.partition("?")[2])
+    expect(again.locator("#figures .quiet").first).to_contain_text(f"Text tasks, {len(SKILLS)} rows.")
+    expect(again.locator("#ex-strategies")).to_contain_text("lora")
+    expect(again).to_have_url(page.url)
+    go(page, "Tasks")
+    expect(page).to_have_url(re.compile(r"\?tab=tasks$"))
+
+
 def test_a_task_opens_with_its_pins_and_examples(visit: Any) -> None:
     page = visit()
     go(page, "Tasks")
@@ -399,7 +419,7 @@ def test_the_demo_answers_on_texts(visit: Any, space: Served) -> None:
     page.fill("#dm-text textarea", "a lovely day in the town")
     page.click("#dm-ask")
     expect(page.locator("#dm-answer .labels tr")).to_have_count(2, timeout=120_000)  # torch is loaded now
-    expect(page.locator("#dm-answer")).to_contain_text(re.compile(r"Answered in .*; loading the weights took"))
+    expect(page.locator("#dm-answer")).to_contain_text(re.compile(r"full answered in .*; loading the weights"))
     shares = [float(text.rstrip("%")) for text in page.locator("#dm-answer .number").all_inner_texts()]
     assert sum(shares) == pytest.approx(100, abs=0.2)
     assert space.has_torch()
@@ -414,6 +434,29 @@ def test_the_demo_answers_on_texts(visit: Any, space: Served) -> None:
     page.fill("#dm-choices textarea", "warm\ncold\nmore")
     page.click("#dm-ask")
     expect(page.locator("#dm-answer")).to_contain_text("trained on 2 a row")
+
+
+def test_nothing_is_asked_of_a_form_that_is_still_following_the_choice(visit: Any, space: Served) -> None:
+    page = visit()
+    go(page, "Demo")
+    pick(page, "dm-model", "question-answering · tiny-bert · full")
+    expect(page.locator("#dm-question")).to_be_visible()
+    held: list[Any] = []
+    page.route(
+        "**/gradio_api/run/predict**", lambda route: held.append(route)
+    )  # the answer to the next choice stays away
+    pick(page, "dm-model", "token-classification · tiny-bert · full")
+    expect(page.locator("#dm-ask")).to_be_disabled()
+    expect(page.locator("#dm-fill")).to_be_disabled()
+    for route in held:
+        route.continue_()
+    page.unroute("**/gradio_api/run/predict**")
+    expect(page.locator("#dm-tokens")).to_be_visible()
+    expect(page.locator("#dm-ask")).to_be_enabled()
+    keys = kept_models(space)
+    first, other = (keys[f"{task} · tiny-bert · full"] for task in ("question-answering", "text-classification"))
+    sent = [first, other, "words", None, None, "it was", "a lovely day", None, None]
+    assert "The form was still following your choice of a model; ask again." in asked(space, sent)
 
 
 def test_words_are_marked_where_they_stand(visit: Any) -> None:
@@ -450,27 +493,38 @@ def test_the_demo_answers_on_a_picture_and_refuses_what_is_none(visit: Any, tmp_
     expect(page.locator("#dm-answer")).to_contain_text("is no usable picture")
 
 
-def test_a_text_of_a_megabyte_and_a_large_picture_are_refused(space: Served) -> None:
-    """The page itself takes no more than it reads; whoever goes around it is told the same."""
-    import json
-
+def config_of(space: Served) -> dict[str, Any]:
+    """Return what the page says of its parts and events."""
     page = urllib.request.urlopen(space.url).read().decode()
-    config = json.loads(page.split("window.gradio_config = ", 1)[1].split(";</script>", 1)[0])
+    config: dict[str, Any] = json.loads(page.split("window.gradio_config = ", 1)[1].split(";</script>", 1)[0])
+    return config
+
+
+def kept_models(space: Served) -> dict[str, str]:
+    """Return the keys of what can be asked, by what a visitor reads of them."""
+    (model,) = (part for part in config_of(space)["components"] if part["props"].get("elem_id") == "dm-model")
+    return dict(model["props"]["choices"])
+
+
+def asked(space: Served, sent: list[Any]) -> str:
+    """Ask the demo around the page and return its answer."""
+    config, session = config_of(space), f"s{time.monotonic_ns()}"
     (ask,) = (part["id"] for part in config["components"] if part["props"].get("elem_id") == "dm-ask")
     (event,) = (one for one in config["dependencies"] if [ask, "click"] in one["targets"])
-    (model,) = (part for part in config["components"] if part["props"].get("elem_id") == "dm-model")
-    key = dict(model["props"]["choices"])["text-classification · tiny-bert · full"]
-    sent = [key, "a " * 500_000, None, None, None, None, None, None]
-    body = {"data": sent, "fn_index": event["id"], "trigger_id": ask, "session_hash": "large"}
+    body = {"data": sent, "fn_index": event["id"], "trigger_id": ask, "session_hash": session}
     request = urllib.request.Request(
         f"{space.url}gradio_api/queue/join", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     assert b"event_id" in urllib.request.urlopen(request).read()
-    with urllib.request.urlopen(f"{space.url}gradio_api/queue/data?session_hash=large", timeout=60) as stream:
-        for line in stream:
-            if b"process_completed" in line:
-                break
-    assert "1,000,000 characters; at most 20,000 are read here" in line.decode()
+    with urllib.request.urlopen(f"{space.url}gradio_api/queue/data?session_hash={session}", timeout=60) as stream:
+        return next(line.decode() for line in stream if b"process_completed" in line)
+
+
+def test_a_text_of_a_megabyte_and_a_large_picture_are_refused(space: Served) -> None:
+    """The page itself takes no more than it reads; whoever goes around it is told the same."""
+    key = kept_models(space)["text-classification · tiny-bert · full"]
+    sent = [key, key, "a " * 500_000, None, None, None, None, None, None]
+    assert "1,000,000 characters; at most 20,000 are read here" in asked(space, sent)
     boundary = b"x" * 20
     content = b"--" + boundary + b'\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
     content += b"\x89PNG" + b"\x00" * 50_000_000 + b"\r\n--" + boundary + b"--\r\n"

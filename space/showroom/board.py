@@ -1,4 +1,9 @@
-"""A view as a table, a row of it as a sheet, and both as text to take away."""
+"""A view as a table, and as text to take away.
+
+The table is HTML of ours in a gr.HTML, a standard part too, and no gr.Dataframe: a cell of that is one value, so that
+an interval as a bar, a band over rows that share a place and a number with its marks would be HTML in cells, which it
+sorts and searches as text; and it sorts in the browser, where the link, the download and the bands do not follow.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +101,7 @@ def html(shown: Shown) -> str:
 def protocol_words(shown: Shown) -> str:
     """Say which protocol a board is of, and why this one where others are in the store."""
     assert shown.section is not None
-    why = "" if shown.view.protocol or not shown.several else ": the one that most records of such tasks are of"
+    why = "" if shown.view.protocol or not shown.several else ", that of most of their records"
     return f"Protocol {shown.section.board.protocol}{why}."
 
 

@@ -136,7 +136,7 @@ def _collections() -> list[Any]:
 
 
 def _pins(snapshot: Snapshot, task: TaskSpec) -> list[tuple[str, str]]:
-    data = task.dataset
+    data, splits = task.dataset, task.splits
     entry = next((one for one in snapshot.entries if one.head.task == task.name), None)
     rows = [
         ("data", " ".join(part for part in (data.path, data.config) if part)),
@@ -146,7 +146,7 @@ def _pins(snapshot: Snapshot, task: TaskSpec) -> list[tuple[str, str]]:
         ("columns", ", ".join(f"{ours} = {theirs}" for ours, theirs in task.columns.items())),
         (
             "splits",
-            f"train {task.splits.train}, validation {_split(task.splits.validation)}, test {_split(task.splits.test)}",
+            f"train: {splits.train}; validation: {_split(splits.validation)}; test: {_split(splits.test)}",
         ),
     ]
     if entry is None:

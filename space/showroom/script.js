@@ -1,6 +1,9 @@
 // What Gradio has no part for: the address of a view, a file made here, the drawer of a row.
 window.shop = {
+  asked: location.search, // what the link says, before a part of the page that has just been built tells anything
+  opened: false,
   tell(query) {
+    if (!shop.opened) return;
     const kept = new URLSearchParams(location.search).get('__theme');
     const parts = [query, kept ? `__theme=${encodeURIComponent(kept)}` : ''].filter(Boolean).join('&');
     history.replaceState(null, '', location.pathname + (parts ? `?${parts}` : '') + location.hash);

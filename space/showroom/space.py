@@ -81,35 +81,39 @@ def build(settings: Settings, shelf: Shelf) -> gr.Blocks:
     with gr.Blocks(title="Transfer Suite", analytics_enabled=False) as page:
         gr.HTML(pages.render("head", facts=_facts(shelf.now)), apply_default_css=False, elem_classes="shop")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
-            with gr.Tab("Leaderboard", id="leaderboard"):
-                board = Leaderboard(shelf)
-            with gr.Tab("Compare", id="compare"):
-                pairs = Compare(shelf)
+            with gr.Tab("Leaderboard", id="leaderboard") as tab:
+                board = Leaderboard(shelf, tab)
+            with gr.Tab("Compare", id="compare") as tab:
+                pairs = Compare(shelf, tab)
             with gr.Tab("Explore", id="explore") as tab:
-                Explore(shelf, tab)
-            with gr.Tab("Tasks", id="tasks") as tab:
-                Library(shelf, tab)
-            with gr.Tab("Demo", id="demo") as tab:
-                Demo(Booth(shelf), tab)
-            with gr.Tab("Submit", id="submit") as tab:
-                Submit(desk, tab)
-        _restore(page, tabs, board, pairs)
+                figures = Explore(shelf, tab)
+            for name, made in (
+                ("Tasks", lambda tab: Library(shelf, tab)),
+                ("Demo", lambda tab: Demo(Booth(shelf), tab)),
+                ("Submit", lambda tab: Submit(desk, tab)),
+            ):
+                with gr.Tab(name, id=name.lower()) as tab:
+                    made(tab)
+                tab.select(None, None, None, js=f"() => shop.tell('tab={name.lower()}')", **QUICK)
+        _restore(page, tabs, board, pairs, figures)
     return page
 
 
-def _restore(page: gr.Blocks, tabs: gr.Tabs, board: Leaderboard, pairs: Compare) -> None:
+def _restore(page: gr.Blocks, tabs: gr.Tabs, board: Leaderboard, pairs: Compare, figures: Explore) -> None:
     """Let a link open the view that it tells; without one the page is as it was built."""
     query = gr.Textbox("", visible=False)
 
     def opened(text: str) -> list[Any]:
         told = {name: values for name, values in parse_qs(text.lstrip("?")[:4000]).items() if not name.startswith("__")}
         tab, words = told.get("tab", [""])[-1], told.get("with", [])
-        first = board.restore(text) if told else [gr.skip()] * len(board.outputs)
+        first = board.restore(text) if told and tab in ("", "leaderboard") else [gr.skip()] * len(board.outputs)
         second = pairs.restore(words, told.get("protocol", [""])[-1]) if words else [gr.skip()] * len(pairs.outputs)
-        return [gr.update(selected=tab) if tab in TABS else gr.skip(), *first, *second]
+        third = figures.restore(text) if tab == "explore" else [gr.skip()] * len(figures.outputs)
+        return [gr.update(selected=tab) if tab in TABS else gr.skip(), *first, *second, *third]
 
-    outputs = [tabs, *board.outputs, *pairs.outputs]
-    page.load(opened, query, outputs, js="() => [window.location.search]", **QUICK)
+    outputs = [tabs, *board.outputs, *pairs.outputs, *figures.outputs]
+    loaded = page.load(opened, query, outputs, js="() => [shop.asked]", **QUICK)
+    loaded.then(None, None, None, js="() => { shop.opened = true; }", **QUICK)
 
 
 def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:

@@ -158,7 +158,7 @@ def columns_of(section: Section) -> tuple[Column, ...]:
         *(_task(section, column.name, column.told) for column in section.columns),
         Column("seeds", "seeds", "Seeds a task", lambda line: max(c.seeds for c in line.row.tasks.values()), True),
         Column("trained", "trained", "Parameters trained", lambda line: line.row.trainable_params, False),
-        Column("params", "of", "Parameters in all", lambda line: line.row.params, False),
+        Column("params", "in all", "Parameters in all", lambda line: line.row.params, False),
         Column("seconds", "s/run", "Seconds a run", lambda line: line.row.seconds, False),
     )
 

@@ -10,5 +10,8 @@ QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 LATEST: dict[str, Any] = {**QUICK, "trigger_mode": "always_last"}
 """Likewise, of which the last one counts where they come faster than the answers."""
 
+TELL: dict[str, Any] = {**QUICK, "js": "(query) => shop.tell(query)"}
+"""Of what follows them: the address tells the view."""
+
 SLOW: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
 """Of events that may take seconds."""

@@ -9,7 +9,9 @@ import gradio as gr
 
 from showroom import compare
 from showroom.shelf import Shelf
-from showroom.tabs import LATEST, QUICK, SLOW
+from showroom.tabs import LATEST, SLOW, TELL
+
+TAB = "tab=compare"
 
 MOST_CHOICES = 3000
 EMPTY = (
@@ -21,7 +23,7 @@ EMPTY = (
 class Compare:
     """The tab."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, tab: gr.Tab) -> None:
         """Build the parts and say what each of them does."""
         self._shelf = shelf
         protocols = shelf.now.protocols
@@ -42,17 +44,20 @@ class Compare:
         with gr.Row(elem_classes="actions"):
             more = gr.Button("Show examples on which they disagree", size="sm", elem_id="cp-examples", visible=False)
         examples = gr.HTML("", apply_default_css=False, elem_id="disagreements", elem_classes="shop")
-        link = gr.Textbox("", visible=False)
-        self.outputs = [rows, way, page, more]
-        rows.input(self.compared, [rows, way], [page, more, examples, link], **LATEST)
-        way.input(self.others, way, [rows, page, more, examples], **LATEST)
+        link = gr.Textbox(TAB, visible=False)
+        self.outputs = [rows, way, page, more, link]
+        for event in (
+            rows.input(self.compared, [rows, way], [page, more, examples, link], **LATEST),
+            way.input(self.others, way, [rows, page, more, examples, link], **LATEST),
+        ):
+            event.success(None, link, None, **TELL)
         more.click(self.examples, [rows, way], examples, **SLOW)
-        link.change(None, link, None, js="(query) => query && shop.tell(query)", **QUICK)
+        tab.select(None, link, None, **TELL)
 
     def compared(self, words: list[str] | None, way: str | None) -> tuple[Any, ...]:
         """Compare what is chosen, and tell it in a link."""
         if not words or len(words) < 2:
-            return EMPTY, gr.update(visible=False), "", ""
+            return EMPTY, gr.update(visible=False), "", TAB
         other = [("protocol", way)] if way in self._shelf.now.protocols[1:] else []
         told = urlencode([("tab", "compare"), *other, *(("with", word) for word in words)])
         return compare.html(self._shelf.now, words, way or ""), gr.update(visible=True), "", told
@@ -60,7 +65,7 @@ class Compare:
     def others(self, way: str | None) -> tuple[Any, ...]:
         """Offer the rows of another protocol."""
         names = self._shelf.now.names(way or "")[:MOST_CHOICES]
-        return gr.update(choices=names, value=[]), EMPTY, gr.update(visible=False), ""
+        return gr.update(choices=names, value=[]), EMPTY, gr.update(visible=False), "", TAB
 
     def examples(self, words: list[str] | None, way: str | None) -> str:
         """Show the examples on which they disagree."""
@@ -72,5 +77,5 @@ class Compare:
         way = way if way in snapshot.protocols else next(iter(snapshot.protocols), "")
         names = snapshot.names(way)
         chosen = [word for word in dict.fromkeys(words) if word in {word for _, word in names}][: compare.MOST]
-        page, button, _, _ = self.compared(chosen, way)
-        return [gr.update(choices=names[:MOST_CHOICES], value=chosen), way or None, page, button]
+        page, button, _, link = self.compared(chosen, way)
+        return [gr.update(choices=names[:MOST_CHOICES], value=chosen), way or None, page, button, link]

@@ -82,7 +82,7 @@ def says(snapshot: Snapshot, shown: Shown) -> dict[str, dict[str, Any]]:
             "value": view.collection or ALL,
         },
         "protocol": {
-            "choices": [("Of most records", ALL), *((one, one) for one in protocols)],
+            "choices": [("Most records", ALL), *((one, one) for one in protocols)],
             "value": view.protocol or ALL,
         },
         "strategies": {"choices": shown.ways, "value": list(view.strategies)},

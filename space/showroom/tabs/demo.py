@@ -14,6 +14,9 @@ from showroom.tabs import QUICK, SLOW
 from suite import limits
 from suite.spec import SuiteError
 
+WAIT = "() => [{__type__: 'update', interactive: false}, {__type__: 'update', interactive: false}]"
+"""At once, in the browser: nothing is asked of a form that is still following the choice."""
+
 TEXTS = ("text", "text_pair", "tokens", "question", "context", "choices")
 LINES = {"context": 6, "choices": 4, "text": 3, "tokens": 3}
 
@@ -60,34 +63,40 @@ class Demo:
             go = gr.Button("Ask", variant="primary", elem_id="dm-ask")
             fill = gr.Button("Fill in a test example", elem_id="dm-fill")
         answer = gr.HTML("", apply_default_css=False, elem_id="dm-answer", elem_classes="shop", min_height=80)
-        model.input(self.choose, model, [*self._parts, frame, answer], **QUICK)
-        asked = {**SLOW, "show_progress": "full", "concurrency_limit": 1, "concurrency_id": "demo"}
-        go.click(self.ask, [model, *self._parts], answer, **asked)
-        fill.click(self.fill, model, [*self._parts, answer], **SLOW)
-        tab.select(self.offered, model, model, **QUICK)
+        form = gr.Textbox(first.key if first else "", visible=False)
+        self._follows = [form, *self._parts, frame, answer, go, fill]
+        slow = {**SLOW, "show_progress": "full", "concurrency_limit": 1, "concurrency_id": "demo"}
+        asked = go.click(self.ask, [form, model, *self._parts], answer, **slow)
+        filled = fill.click(self.fill, model, [*self._parts, answer], **SLOW)
+        model.input(None, None, [go, fill], js=WAIT, **QUICK)
+        model.input(self.choose, model, self._follows, cancels=[asked, filled], **QUICK)
+        tab.select(self.offered, model, [model, *self._follows], **QUICK)
 
-    def offered(self, key: str | None) -> Any:
-        """Offer what is kept now."""
+    def offered(self, key: str | None) -> list[Any]:
+        """Offer what is kept now; the form follows if what was chosen is no longer there."""
         found = self._booth.exhibits()
         keys = [one.key for one in found]
-        return gr.update(
-            choices=[(one.label, one.key) for one in found], value=key if key in keys else next(iter(keys), None)
-        )
+        value = key if key in keys else next(iter(keys), None)
+        offer = gr.update(choices=[(one.label, one.key) for one in found], value=value)
+        return [offer, *(self.choose(value) if value != key else [gr.skip()] * len(self._follows))]
 
     def choose(self, key: str | None) -> list[Any]:
-        """Show the parts that a model reads, empty."""
+        """Show the parts that a model reads, empty, and whose form it is; then it may be asked."""
         try:
             exhibit: Exhibit | None = self._booth.of(key or "")
         except SuiteError:
             exhibit = None
         fields = exhibit.fields if exhibit else ()
         texts = [gr.update(visible=name in fields, value=None) for name in TEXTS]
-        return [*texts, None, gr.update(visible="image" in fields), ""]
+        ready = gr.update(interactive=True)
+        return [key or "", *texts, None, gr.update(visible="image" in fields), "", ready, ready]
 
-    def ask(self, key: str | None, *given: Any) -> str:
-        """Show what a model answers, or why it does not."""
+    def ask(self, form: str, key: str | None, *given: Any) -> str:
+        """Show what a model answers, or why it does not; `form` is the model whose form was filled in."""
         values = dict(zip((*TEXTS, "image"), given, strict=True))
         try:
+            if form != (key or ""):
+                raise SuiteError("The form was still following your choice of a model; ask again.")
             if values["image"] is not None:
                 values["image"] = _content(Path(values["image"]))
             return self._booth.ask(key or "", values)

@@ -8,8 +8,10 @@ import gradio as gr
 
 from showroom import explore
 from showroom.shelf import Shelf
-from showroom.tabs import LATEST, QUICK, controls
-from showroom.views import View, show
+from showroom.tabs import LATEST, QUICK, TELL, controls
+from showroom.views import Shown, View, of_query, show
+
+TAB = "tab=explore"
 
 
 class Explore:
@@ -21,16 +23,33 @@ class Explore:
         snapshot = shelf.now
         asked = controls.build(snapshot, show(snapshot, View()), "ex", search=False)
         page = gr.HTML("", apply_default_css=False, elem_id="figures", elem_classes="shop", min_height=600)
-        tab.select(self.redraw, asked.all, page, **QUICK)
-        gr.on(asked.narrowing, self.redraw, asked.all, page, **LATEST)
-        gr.on(asked.choosing, self.rechoose, asked.all, [*asked.all, page], **LATEST)
+        link = gr.Textbox(TAB, visible=False)
+        self.asked, drawn = asked.all, [page, link]
+        self.outputs = [*asked.all, *drawn]
+        for event in (
+            tab.select(self.redraw, asked.all, drawn, **QUICK),
+            gr.on(asked.narrowing, self.redraw, asked.all, drawn, **LATEST),
+            gr.on(asked.choosing, self.rechoose, asked.all, self.outputs, **LATEST),
+        ):
+            event.success(None, link, None, **TELL)
 
-    def redraw(self, *chosen: Any) -> str:
+    def restore(self, query: str) -> list[Any]:
+        """Return what the parts say of the view that a link tells."""
+        snapshot = self._shelf.now
+        shown = show(snapshot, of_query(query))
+        return [*controls.updates(snapshot, shown), *_drawn(shown)]
+
+    def redraw(self, *chosen: Any) -> tuple[str, str]:
         """Draw the rows that are chosen."""
-        return explore.html(show(self._shelf.now, controls.view_of(*chosen)))
+        return _drawn(show(self._shelf.now, controls.view_of(*chosen)))
 
     def rechoose(self, *chosen: Any) -> tuple[Any, ...]:
         """Draw another board, and say what can be asked of it."""
         snapshot = self._shelf.now
         shown = show(snapshot, controls.view_of(*chosen))
-        return (*controls.updates(snapshot, shown), explore.html(shown))
+        return (*controls.updates(snapshot, shown), *_drawn(shown))
+
+
+def _drawn(shown: Shown) -> tuple[str, str]:
+    """Return the figures of a view, and the query of the link to them."""
+    return explore.html(shown), "&".join(filter(None, (TAB, shown.view.query())))

@@ -9,7 +9,7 @@ import gradio as gr
 
 from showroom import board, cards, sheet
 from showroom.shelf import Shelf, Snapshot, row_id
-from showroom.tabs import LATEST, QUICK, controls
+from showroom.tabs import LATEST, QUICK, TELL, controls
 from showroom.views import LONGEST, Shown, View, of_query, show
 from suite.evidence import Line, Section
 
@@ -29,7 +29,7 @@ class Leaderboard:
     `order` holds the column that is sorted by, and whether all rows were asked for.
     """
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, tab: gr.Tab) -> None:
         """Build the parts and say what each of them does."""
         self._shelf = shelf
         snapshot = shelf.now
@@ -45,16 +45,19 @@ class Leaderboard:
         self._order = gr.State(("", False))
         self._drawer = _Drawer(shelf)
         self._wire(save, copy)
+        tab.select(None, self._link, None, **TELL)
 
     def _wire(self, save: gr.Button, copy: gr.Button) -> None:
         asked, inputs = self._asked, [*self._asked.all, self._order]
-        gr.on(asked.narrowing, self.refilter, inputs, [self._table, self._link], **LATEST)
-        gr.on(asked.choosing, self.rechoose, inputs, [*asked.all, self._table, self._link], **LATEST)
-        self._table.sort(self.resort, inputs, [self._table, self._link, self._order], **LATEST)
-        self._table.whole(self.whole, inputs, [self._table, self._link, self._order], **LATEST)
+        for event in (
+            gr.on(asked.narrowing, self.refilter, inputs, [self._table, self._link], **LATEST),
+            gr.on(asked.choosing, self.rechoose, inputs, [*asked.all, self._table, self._link], **LATEST),
+            self._table.sort(self.resort, inputs, [self._table, self._link, self._order], **LATEST),
+            self._table.whole(self.whole, inputs, [self._table, self._link, self._order], **LATEST),
+        ):
+            event.success(None, self._link, None, **TELL)
         chosen = self._table.choose(self.choose, inputs, self._drawer.outputs, **LATEST)
         chosen.success(None, js="() => shop.drawer('drawer')", **QUICK)
-        self._link.change(None, self._link, None, js="(query) => shop.tell(query)", **QUICK)
         saved = save.click(self.download, inputs, self._text, **QUICK)
         saved.success(None, self._text, None, js="(text) => shop.save('leaderboard.csv', text)", **QUICK)
         copy.click(None, js="() => shop.copy('lb-link')", **QUICK)
@@ -62,13 +65,14 @@ class Leaderboard:
     @property
     def outputs(self) -> list[Any]:
         """What `restore` fills."""
-        return [*self._asked.all, self._table, self._order]
+        return [*self._asked.all, self._table, self._order, self._link]
 
     def restore(self, query: str) -> list[Any]:
         """Return what the parts say of the view that a link tells."""
         snapshot = self._shelf.now
         shown = show(snapshot, of_query(query))
-        return [*controls.updates(snapshot, shown), board.html(shown), (shown.view.sort, shown.view.every)]
+        order = (shown.view.sort, shown.view.every)
+        return [*controls.updates(snapshot, shown), board.html(shown), order, shown.view.query()]
 
     def refilter(self, *chosen: Any) -> tuple[Any, ...]:
         """Show other rows of the same board."""
