@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -74,7 +75,8 @@ def _info(hub: LoopbackHub, request: Request, match: re.Match[str]) -> Answer:
     }
     front = repository.commits[commit].get("README.md", b"").decode(errors="replace").split("---\n")
     if len(front) > 2 and not front[0]:
-        about["cardData"] = yaml.safe_load(front[1])
+        with contextlib.suppress(yaml.YAMLError):
+            about["cardData"] = yaml.safe_load(front[1])
     return as_json({**about, "sha": commit, "siblings": siblings, "tags": [], "downloads": 0, "likes": 0})
 
 

@@ -15,6 +15,7 @@ from command_line import call, records
 from hub_session import TOKEN, RefusedError, Session
 from loopback_hub import LoopbackHub, User
 
+import suite.hub
 from suite import submissions
 from suite.spec import SuiteError
 from suite.submissions import MOST_PENDING, Ask, Gate, Queue, Submission, check
@@ -371,6 +372,38 @@ def test_a_queue_on_the_hub_is_the_same(hub: LoopbackHub, session: Session) -> N
     assert listed == [["done", "3 records"]]
     names = [name for name in hub.repository("org/results", "datasets").files if name.startswith("submissions/")]
     assert sorted(names) == [f"submissions/{submission(1).id}.done.json", f"submissions/{submission(1).id}.json"]
+
+
+@pytest.mark.slow
+def test_what_was_submitted_on_the_hub_is_evaluated_here_and_published_there(tmp_path: Path) -> None:
+    """Where the results cannot be published the submission waits again; nothing is run twice."""
+    pinned = suite.hub.resolve("bundled/tiny-resnet")
+    asked = submission(1, model="bundled/tiny-resnet", revision=pinned.revision, collection="quick")
+    asked = asked.model_copy(update={"strategy": "linear_probe", "tasks": ("digits",), "protocol": "quick"})
+    with LoopbackHub() as hub, Session(hub, tmp_path / "home") as session:
+        hub.users[TOKEN] = User("ann", ("org",))
+        hub.repository("org/board", "datasets").commit({"README.md": CARD})
+        there = "hf://datasets/org/board"
+        session.run(PUT, store=there, given=asked.model_dump_json())
+        work = ("queue", "work", "--store", there, "--device", "cpu", "--threads", 1)
+        broken = hub.fail("POST /datasets/org/board.git/info/lfs", times=6, status=503)
+        told = session.suite(*work)
+        hub.faults.clear()
+        assert (told.code, broken.times) == (2, 0)
+        assert "The Hub answered 503 while the data set 'org/board' was written to." in told.err
+        files = hub.repository("org/board", "datasets").files
+        assert sorted(name for name in files if name.startswith("submissions/")) == [f"submissions/{asked.id}.json"]
+        told = session.suite(*work)
+        assert told.code == 0, told.err
+        assert "3 records are new. 5 files of the data set 'org/board' changed in one commit" in told.out
+        assert "3 records; published" in told.out
+        files = hub.repository("org/board", "datasets").files
+        assert not [name for name in files if name.startswith("records/")]  # packs, as publish-results makes them
+        assert len([name for name in files if name.startswith("packs/")]) == 3
+        assert f"submissions/{asked.id}.done.json" in files
+        board = session.suite("leaderboard", "--store", there, "--format", "json", token=None)
+        assert [row["model"] for row in json.loads(board.out)] == ["bundled/tiny-resnet"]
+        assert session.suite(*work).out == "Nothing waits.\n"
 
 
 PUT = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -86,10 +87,14 @@ def work_queue(
     workers: Annotated[int, typer.Option(help="Runs at once.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="Threads a run.")] = None,
+    publish_to: Annotated[
+        str | None,
+        typer.Option("--publish", help="A data set to publish the store's records to; of a store on the Hub itself."),
+    ] = None,
     offline: Annotated[bool, typer.Option(help="Never ask the network.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate what waits, oldest first, and store the results where it was submitted."""
+    """Evaluate what waits, oldest first, and store the results where it was submitted; on the Hub, publish them."""
     prepare(offline)
     failed = False
     with told():
@@ -98,14 +103,37 @@ def work_queue(
         from suite.submissions import Queue, work
 
         runs = sum(one.submission.runs for one in Queue(store).waiting()[:most])
-        place = Place(store, engine, workers, device, threads)
+        kept, publish = _publishing(store, publish_to, quiet=as_json)
+        place = Place(kept, engine, workers, device, threads)
         if not runs and not as_json:
             typer.echo("Nothing waits.")
         with GridDisplay(runs, console(err=True), quiet=as_json) as display:
-            for one in work(place, display.event, most, offline):
+            for one in work(place, display.event, most, offline, store, publish):
                 failed |= one.state == "failed"
                 _print(one, as_json)
     raise typer.Exit(1 if failed else 0)
+
+
+def _publishing(store: str, to: str | None, quiet: bool) -> tuple[str, Callable[[], object] | None]:
+    """Return where results are stored, and what publishes them: those of a data set of the Hub are first kept here."""
+    import re
+
+    from suite import hub, resources
+    from suite.publication import Destination, publish_results
+
+    found = re.fullmatch(r"hf://datasets/([^/@]+/[^/@]+)/?", store)
+    repo = to or (found[1] if found else None)
+    if repo is None:
+        return store, None
+    hub.check_name(repo)
+    kept = str(resources.cache_folder() / "queue" / repo.replace("/", "--")) if "://" in store else store
+
+    def publish() -> None:
+        told = publish_results(Destination(repo), kept).sentence()
+        if not quiet:
+            typer.echo(told)
+
+    return kept, publish
 
 
 def _print(one: Queued, as_json: bool) -> None:

@@ -153,6 +153,17 @@ class QuestionAnswering(Kind):
         empty = scores[:, 1] >= scores[:, 0]
         return ["" if none else text for none, text in zip(empty, texts, strict=True)], scores
 
+    def places(self, outputs: Outputs, rows: Prepared) -> list[slice]:
+        """Return where in its context each row's best span is; of equal ones the first window's, as in `decode`."""
+        from suite.kinds import _windows
+
+        best, places = [float("-inf")] * len(rows), [slice(0, 0)] * len(rows)
+        for logits, window in zip(outputs, rows.context.windows, strict=True):
+            score, characters = _windows.best(logits, window)
+            if score > best[window.owner]:
+                best[window.owner], places[window.owner] = score, characters
+        return places
+
     def shown(self, values: Sequence[list[str] | str], classes: Sequence[str]) -> list[str]:
         """Return JSON: a list of texts for gold answers, a text for a prediction."""
         return [json.dumps(value, ensure_ascii=False) for value in values]

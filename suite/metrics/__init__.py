@@ -21,11 +21,12 @@ import numpy as np
 
 from suite.metrics import _counts, _hub, _numbers, _scores, _tags, _text
 from suite.metrics._metric import TARGETS, Metric
+from suite.metrics._tags import entities
 from suite.metrics._through_evaluate import compute
 from suite.metrics._ways import Examples, LeaveOneOut, Mean, Regrouped
 from suite.spec import MetricInfo, SuiteError, TaskSpec, unknown
 
-__all__ = ["HUB", "TARGETS", "Metric", "check", "contributions", "get", "info", "names", "score", "value"]
+__all__ = ["HUB", "TARGETS", "Metric", "check", "contributions", "entities", "get", "info", "names", "score", "value"]
 
 HUB = _hub.PREFIX
 """How the name of a metric begins that is code of the Hub: `hub:owner/name@<commit>`."""

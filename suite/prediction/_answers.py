@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from suite.data import Prepared
-from suite.kinds import _windows
-from suite.metrics._tags import entities
+from suite.kinds.question_answering import QuestionAnswering
+from suite.metrics import entities
 from suite.outputs import Outputs
 from suite.prediction._inputs import Rows
 from suite.predictors import Answers, Predictor
@@ -149,19 +149,12 @@ def _entity(text: str, words: Sequence[Word], label: str, first: int, last: int)
 
 
 def _spans(predictor: Predictor, outputs: Outputs, prepared: Prepared, told: Answers) -> Iterator[Answer]:
-    places = _places(outputs, prepared)
+    kind = predictor.kind
+    if not isinstance(kind, QuestionAnswering):  # a plug-in's, which says texts and not where they stand
+        raise SuiteError(f"{predictor.about.kind} does not say where its answers stand; it cannot be asked here.")
+    places = kind.places(outputs, prepared)
     may_abstain = prepared.context.can_abstain
     for place, (shown, (score, nothing)) in enumerate(zip(told.predictions, told.scores, strict=True)):
         text: str = json.loads(shown)
         start, end = (places[place].start, places[place].stop) if text else (None, None)
         yield Span(text, start, end, float(score), float(nothing) if may_abstain else None)
-
-
-def _places(outputs: Outputs, prepared: Prepared) -> list[slice]:
-    """Return where in its context each row's best span is; of equal ones the first window's, as the kind has it."""
-    best, places = [-np.inf] * len(prepared), [slice(0, 0)] * len(prepared)
-    for logits, window in zip(outputs, prepared.context.windows, strict=True):
-        score, characters = _windows.best(logits, window)
-        if score > best[window.owner]:
-            best[window.owner], places[window.owner] = score, characters
-    return places
