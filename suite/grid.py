@@ -216,8 +216,13 @@ def _filed(spec: RunSpec, outcome: list[Result], hand: _Hand) -> Iterator[Done |
         UnwritableError: the store takes nothing any more.
     """
     again = hand.orders.force or (hand.orders.keep is not None and leaves_weights(spec))
-    yield from _or_failure(spec, functools.partial(_file, hand.store, outcome, again))
-    runs.settle(spec, hand.orders.unfinished)
+    try:
+        filed = list(_or_failure(spec, functools.partial(_file, hand.store, outcome, again)))
+        if not any(isinstance(one, Failure) for one in filed):
+            runs.settle(spec, hand.orders)
+    finally:
+        runs.release(spec)
+    yield from filed
     if reason := next((result.unkept for result in outcome if result.unkept), None):
         yield Failure(spec, f"The record is stored, but its weights could not be kept: {reason}")
 

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +24,9 @@ from suite.store import Store
 FOLDER = "unfinished"
 STALE = 30 * 24 * 3600
 """Seconds after which nobody comes back for an unfinished run."""
+
+POLL = 0.2
+"""Seconds between two looks at whether another command is through with a run."""
 
 
 @dataclass(frozen=True)
@@ -54,24 +56,50 @@ def carry_out(
     Raises:
         SuiteError: data or checkpoint cannot be used; the message says why.
     """
-    from suite import evaluation  # torch: a worker needs it, whoever gives the orders does not
-
-    keep = orders.keep
-    if keep and not Path(keep).is_dir():  # it is on another machine: whoever brings results from here brings weights
-        keep = tempfile.mkdtemp(prefix="transfer-suite-")
-    if orders.force:
-        results = evaluation.evaluate(spec, machine, progress, keep)
-    else:
-        if orders.wait:
-            progress({"phase": "waiting for another command"})
-        with _claimed(orders.unfinished / spec.key(), orders.wait) as claim:
-            if not claim.mine or _is_done(spec, orders):
-                return []
-            resume = claim.folder / _setting(machine) if claim.folder else None
-            results = evaluation.evaluate(spec, machine, progress, keep, resume)
+    while (results := _attempt(spec, machine, progress, orders)) is None:
+        if not orders.wait:
+            return []
+        progress({"phase": "waiting for another command"})
+        time.sleep(POLL)
     for trouble in files.troubles():
         progress({"note": trouble})
     return results
+
+
+def _attempt(
+    spec: RunSpec, machine: Machine, progress: Callable[[dict[str, Any]], None], orders: Orders
+) -> list[Result] | None:
+    """Return the results of a run, none if the store holds them by now; None if another command is at it."""
+    from suite import evaluation  # torch: a worker needs it, whoever gives the orders does not
+
+    if orders.force:
+        return evaluation.evaluate(spec, machine, progress, orders.keep)
+    with contextlib.ExitStack() as stack:
+        claim = stack.enter_context(_claimed(orders.unfinished / spec.key()))
+        if orders.store is not None and is_held(spec, _opened(orders.store), orders.keep is not None):
+            return []
+        if not claim.mine:
+            return None
+        resume = claim.folder / _setting(machine) if claim.folder else None
+        results = evaluation.evaluate(spec, machine, progress, orders.keep, resume)
+        _hold(spec, stack.pop_all())
+    return results
+
+
+_HELD: dict[str, contextlib.ExitStack] = {}
+
+
+def _hold(spec: RunSpec, claim: contextlib.ExitStack) -> None:
+    """Keep the claim on a run whose records are on their way into the store; by the next one's end they are there."""
+    for key in list(_HELD):
+        _HELD.pop(key).close()
+    _HELD[spec.key()] = claim
+
+
+def release(spec: RunSpec) -> None:
+    """Let go of a run that this process has carried out, whatever became of its records."""
+    if claim := _HELD.pop(spec.key(), None):
+        claim.close()
 
 
 def is_held(spec: RunSpec, store: Store, keep: bool) -> bool:
@@ -90,9 +118,16 @@ def leaves_weights(spec: RunSpec) -> bool:
     return strategy.keeps is not None and resampling.parse(spec.resample).name not in strategy.unkept
 
 
-def settle(spec: RunSpec, unfinished: Path) -> None:
+def settle(spec: RunSpec, orders: Orders) -> None:
     """Take away what a run left on its way, now that its records are stored."""
-    _clear(unfinished / spec.key())
+    folder = orders.unfinished / spec.key()
+    release(spec)
+    if orders.force:  # another command may be at the same run
+        _clear(folder)
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.with_suffix(".lock").unlink()  # the worker may hold it still, but there is nothing more to do
 
 
 def sweep(unfinished: Path) -> None:
@@ -106,13 +141,9 @@ def sweep(unfinished: Path) -> None:
 
 def _clear(folder: Path) -> None:
     if folder.with_suffix(".lock").exists():
-        with _claimed(folder, wait=False) as claim:
+        with _claimed(folder) as claim:
             if claim.folder:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_done(spec: RunSpec, orders: Orders) -> bool:
-    return orders.store is not None and is_held(spec, _opened(orders.store), orders.keep is not None)
 
 
 @functools.lru_cache(maxsize=1)
@@ -136,14 +167,14 @@ class _Claim:
 
 
 @contextlib.contextmanager
-def _claimed(folder: Path, wait: bool) -> Iterator[_Claim]:
+def _claimed(folder: Path) -> Iterator[_Claim]:
     """Give a run, and its folder (which need not exist), to one process at a time.
 
     Where nothing can be locked everybody gets the run, and nobody a folder.
     """
     lock = folder.with_suffix(".lock")
     try:
-        held = _locked(lock, wait)
+        held = _locked(lock)
     except OSError:  # no such folder on this machine, a full disk, a file system without locks
         yield _Claim(mine=True)
         return
@@ -155,12 +186,12 @@ def _claimed(folder: Path, wait: bool) -> Iterator[_Claim]:
     finally:
         with contextlib.suppress(OSError):
             folder.rmdir()  # only an empty one goes
-        if not folder.exists():
+        if files.is_at(held, lock) and not folder.exists():
             lock.unlink(missing_ok=True)
         os.close(held)
 
 
-def _locked(path: Path, wait: bool) -> int | None:
+def _locked(path: Path) -> int | None:
     """Return the open handle that locks a file, made if need be; None while another process has it.
 
     Raises:
@@ -168,7 +199,7 @@ def _locked(path: Path, wait: bool) -> int | None:
     """
     while True:
         held = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        locked = files.lock(held, wait)
+        locked = files.lock(held, wait=False)
         if locked and files.is_at(held, path):  # else whoever had it before took it away: once more
             os.utime(held)
             return held
