@@ -8,7 +8,6 @@ work on the machine does not stretch. With Chromium and playwright the page is o
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import socket
@@ -28,6 +27,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 from made_records import made  # noqa: E402  # found beside the tests
+from measuring import parser, tell  # noqa: E402
 
 from suite.spec import CheckpointRef  # noqa: E402
 from suite.store import Store  # noqa: E402
@@ -116,8 +116,8 @@ def quantile(values: Sequence[float], share: float) -> float:
     return float(np.quantile(np.array(values), share))
 
 
-def visit(server: Server, visitors: int) -> None:
-    """Let so many visitors open the page at once and filter it four times each."""
+def visit(server: Server, visitors: int) -> dict[str, Any]:
+    """Let so many visitors open the page at once and filter it four times each; return how it went."""
     opened: list[float] = []
     filtered: list[float] = []
     failed: list[str] = []
@@ -138,20 +138,24 @@ def visit(server: Server, visitors: int) -> None:
     for thread in threads:
         thread.join()
     both = opened + filtered
-    print(f"{visitors} visitors at once, {len(both)} requests in {time.perf_counter() - began:.1f} s "
-          f"({server.cpu - cpu:.1f} s of the processor), {len(failed)} failed {failed[:1]}")  # fmt: skip
-    print(f"  page p50 {quantile(opened, 0.5):.2f} s, p95 {quantile(opened, 0.95):.2f} s; "
-          f"filter p50 {quantile(filtered, 0.5):.2f} s, p95 {quantile(filtered, 0.95):.2f} s; "
-          f"all p95 {quantile(both, 0.95):.2f} s")  # fmt: skip
+    return {
+        "requests": len(both),
+        "failed": failed[:5],
+        "seconds": round(time.perf_counter() - began, 1),
+        "processor_seconds": round(server.cpu - cpu, 1),
+        **{f"page_p{p}": round(quantile(opened, p / 100), 2) for p in (50, 95)},
+        **{f"filter_p{p}": round(quantile(filtered, p / 100), 2) for p in (50, 95)},
+        "all_p95": round(quantile(both, 0.95), 2),
+    }
 
 
-def browse(server: Server) -> None:
-    """Open the page in a browser and filter it, three times."""
+def browse(server: Server) -> list[dict[str, float]]:
+    """Open the page in a browser and filter it, three times; return the seconds, none without playwright."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        print("no playwright: the page is not opened in a browser")
-        return
+        return []
+    found = []
     chromium = Path("/usr/bin/chromium")
     where: dict[str, Any] = {"executable_path": str(chromium)} if chromium.exists() else {}
     rows = "document.querySelectorAll('#board tbody tr').length"
@@ -172,32 +176,37 @@ def browse(server: Server) -> None:
             page.wait_for_function("[...document.querySelectorAll('#board tbody small')].length && "
                                    "![...document.querySelectorAll('#board tbody .name small')]"
                                    ".some(one => !one.textContent.startsWith('full'))")  # fmt: skip
-            print(f"browser: board seen after {seen:.2f} s, filtered after {used:.2f} s; "
-                  f"a further filter {time.perf_counter() - began:.2f} s")  # fmt: skip
+            further = time.perf_counter() - began
+            found.append({"seen": round(seen, 2), "filtered": round(used, 2), "a_further_filter": round(further, 2)})
             page.context.close()
         browser.close()
+    return found
 
 
 def main() -> None:
     """Make a store, serve it and time it."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--records", type=int, default=2000)
-    parser.add_argument("--visitors", type=int, default=50)
-    parser.add_argument("--store", help="A store that is there already.")
-    options = parser.parse_args()
+    words = parser(__doc__)
+    words.add_argument("--records", type=int, default=2000)
+    words.add_argument("--visitors", type=int, default=50)
+    words.add_argument("--store", help="A store that is there already.")
+    options = words.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         store = options.store or folder
         if not options.store:
             fill(store, options.records)
         server = Server(store)
         try:
-            print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; {options.records} records")
-            print(f"ready after {server.seconds:.1f} s ({server.cpu:.1f} s of the processor), {server.megabytes} MB")
-            browse(server)
+            found: dict[str, Any] = {
+                "load": round(os.getloadavg()[0], 1),
+                "ready_seconds": round(server.seconds, 1),
+                "ready_processor_seconds": round(server.cpu, 1),
+                "ready_megabytes": server.megabytes,
+                "browser_seconds": browse(server),
+            }
             alone = [server.filter(words, "alone") for words in WORDS * 5]
-            print(f"filter alone: median {quantile(alone, 0.5):.3f} s, most {max(alone):.3f} s")
-            visit(server, options.visitors)
-            print(f"{server.megabytes} MB afterwards")
+            found["filter_alone_seconds"] = {"median": round(quantile(alone, 0.5), 3), "most": round(max(alone), 3)}
+            found["visitors"] = visit(server, options.visitors)
+            tell("space", found | {"megabytes_afterwards": server.megabytes}, options)
         finally:
             server.process.terminate()
             server.process.wait()
