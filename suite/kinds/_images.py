@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from suite import limits
+from suite import limits, prepared
 from suite.data import Prepared
 from suite.spec import SuiteError, TaskSpec
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from suite.data import Split, TaskData
+    from suite.processors import Transform
 
 MAX_PIXELS = limits.MAX_PIXELS
 KEPT_BYTES = 1_000_000_000
@@ -53,27 +55,83 @@ def collate(items: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 class _Images(Sequence[dict[str, Any]]):
-    """Images as float32 arrays [channels, height, width], decoded on first use."""
+    """Images as float32 arrays [channels, height, width], decoded on first use; large ones are kept in files.
 
-    def __init__(self, files: list[bytes], learned: list[Any], transform: Callable[[Image], np.ndarray]) -> None:
-        self._files, self._learned, self._transform = files, learned, transform
+    `nbytes` is what they take in memory so far.
+    """
+
+    def __init__(self, contents: list[bytes], learned: list[Any], transform: Callable[[Image], np.ndarray]) -> None:
+        self._contents, self._learned, self._transform = contents, learned, transform
         self._kept: dict[int, np.ndarray] = {}
-        self._bytes = 0
+        self._cut = _Cut.of(contents, transform)
+        self.nbytes = 0
 
     def __len__(self) -> int:
-        return len(self._files)
+        return len(self._contents)
 
     def __getitem__(self, row: Any) -> Any:
         pixels = self._kept.get(row)
         if pixels is None:
-            pixels = self._transform(_open(self._files[row]))
-            if self._bytes + pixels.nbytes <= KEPT_BYTES:
+            pixels = self._read(row)
+            if self.nbytes + pixels.nbytes <= KEPT_BYTES:
                 self._kept[row] = pixels
-                self._bytes += pixels.nbytes
+                self.nbytes += pixels.nbytes
         return {"pixel_values": pixels, "labels": self._learned[row]}
+
+    def _read(self, row: int) -> np.ndarray:
+        found = self._cut.read(row) if self._cut else None
+        return self._transform(_open(self._contents[row])) if found is None else found
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (self[row] for row in range(len(self)))
+
+
+class _Cut:
+    """Images resized and cropped, in files of `prepared.ROWS` rows; made when one of them is asked for."""
+
+    def __init__(self, contents: list[bytes], transform: Transform, how: str) -> None:
+        self._contents, self._transform, self._how = contents, transform, how
+        self._parts: dict[int, np.ndarray | None] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, contents: list[bytes], transform: Any) -> _Cut | None:
+        """Return images that are worth files: large ones, whose transform has two parts; None of others."""
+        cuts: Callable[[Image], str | None] | None = getattr(transform, "about", None)
+        if cuts is None or len(contents) < prepared.LEAST_IMAGES or not prepared.most_bytes():
+            return None
+        try:
+            first = limits.open_picture(contents[0], MAX_PIXELS)
+            large = first.width * first.height >= prepared.LEAST_PIXELS
+            how = cuts(first.convert("RGB")) if large else None
+        except Exception:  # what is wrong with a stranger's image is told when it is asked for
+            return None
+        return None if how is None else cls(contents, transform, how)
+
+    def read(self, row: int) -> np.ndarray | None:
+        """Return the numbers of an image, None where its file cannot be made of equal images."""
+        number, place = divmod(row, prepared.ROWS)
+        with self._lock:
+            if number not in self._parts:
+                self._parts[number] = self._part(number)
+        part = self._parts[number]
+        return None if part is None else self._transform.finish(part[place].copy())  # the map is read-only
+
+    def _part(self, number: int) -> np.ndarray | None:
+        """Return the bytes of the images of a file, uint8 [rows, ...], made now if they are not there."""
+        import numpy as np
+
+        contents = self._contents[number * prepared.ROWS : (number + 1) * prepared.ROWS]
+        at = prepared.address("images", {"how": self._how}, contents)
+        found = prepared.find(at)
+        if found is not None:
+            return found["pixels"]
+        pixels = [self._transform.cut(_open(content)) for content in contents]
+        if len({(one.shape, one.dtype.str) for one in pixels}) > 1:
+            return None
+        made = {"pixels": np.stack(pixels)}
+        prepared.keep(at, made)
+        return (prepared.find(at) or made)["pixels"]
 
 
 def _open(content: bytes) -> Image:
@@ -81,8 +139,11 @@ def _open(content: bytes) -> Image:
 
 
 def _fault(content: bytes) -> str | None:
+    """Return what is wrong with an image; a JPEG is read to its end, but not at its full size, which takes longer."""
     try:
-        _open(content)
+        picture = limits.open_picture(content, MAX_PIXELS)
+        picture.draft("RGB", (1, 1))
+        picture.convert("RGB")
     except Exception as error:  # Pillow's decoders raise many types on a stranger's bytes
         return str(error).splitlines()[0] if str(error) else type(error).__name__
     return None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from suite import prepared
 from suite.data import Prepared
-from suite.spec import SuiteError, TaskSpec
+from suite.spec import SuiteError, TaskSpec, canonical_json
 
 if TYPE_CHECKING:
     import numpy as np
+    from pydantic import JsonValue
 
     from suite.data import Split, TaskData
 
@@ -45,8 +48,32 @@ def encode(
 ) -> tuple[list[dict[str, Any]], list[int]]:
     """Return one dict of model inputs a text, and the numbers of those that had to be cut.
 
-    What is longer than `max_length` tokens is cut there, of a pair the longer text first.
+    What is longer than `max_length` tokens is cut there, of a pair the longer text first. What was made of many texts
+    is kept.
     """
+    how = _how(processor) if len(texts) >= prepared.LEAST_TEXTS else None
+    if how is None:
+        return _encode(processor, texts, pairs, max_length)
+    about: dict[str, JsonValue] = {"how": how, "max_length": max_length, "pairs": pairs is not None}
+    at = prepared.address("tokens", about, (text.encode("utf-8", "surrogatepass") for text in (*texts, *(pairs or ()))))
+    return prepared.tokens(at, lambda: _encode(processor, texts, pairs, max_length))
+
+
+def _how(processor: Any) -> str | None:
+    """Return all that a fast tokenizer's numbers depend on, as text; None of one written in Python."""
+    backend = getattr(processor, "backend_tokenizer", None)
+    if backend is None:
+        return None
+    said = json.loads(backend.to_str())
+    for asked in ("truncation", "padding"):  # what it was last asked for
+        said.pop(asked, None)
+    sides = [processor.truncation_side, processor.padding_side]
+    return canonical_json([type(processor).__name__, said, list(processor.model_input_names), sides])
+
+
+def _encode(
+    processor: Any, texts: list[str], pairs: list[str] | None, max_length: int
+) -> tuple[list[dict[str, Any]], list[int]]:
     encoded = processor(texts, pairs, truncation=False, verbose=False)
     cut = [i for i, ids in enumerate(encoded["input_ids"]) if len(ids) > max_length]
     if cut:
