@@ -10,6 +10,7 @@ import contextlib
 import functools
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -47,6 +48,12 @@ class Orders:
     force: bool = False
     wait: bool = False
 
+    def folder(self) -> str | None:
+        """Return where weights go; where the folder is another machine's, one of this one, which the engine empties."""
+        if self.keep is None or Path(self.keep).is_dir():
+            return self.keep
+        return tempfile.mkdtemp(prefix="transfer-suite-")
+
 
 def carry_out(
     spec: RunSpec, machine: Machine, progress: Callable[[dict[str, Any]], None], orders: Orders
@@ -73,7 +80,7 @@ def _attempt(
     from suite import evaluation  # torch: a worker needs it, whoever gives the orders does not
 
     if orders.force:
-        return evaluation.evaluate(spec, machine, progress, orders.keep)
+        return evaluation.evaluate(spec, machine, progress, orders.folder())
     with contextlib.ExitStack() as stack:
         claim = stack.enter_context(_claimed(orders.unfinished / spec.key()))
         if orders.store is not None and is_held(spec, _opened(orders.store), orders.keep is not None):
@@ -81,7 +88,7 @@ def _attempt(
         if not claim.mine:
             return None
         resume = claim.folder / _setting(machine) if claim.folder else None
-        results = evaluation.evaluate(spec, machine, progress, orders.keep, resume)
+        results = evaluation.evaluate(spec, machine, progress, orders.folder(), resume)
         _hold(spec, stack.pop_all())
     return results
 
