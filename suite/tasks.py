@@ -129,6 +129,24 @@ def data_files(task: TaskSpec) -> dict[str, list[str]]:
     return found
 
 
+def check_within(task: TaskSpec) -> None:
+    """Refuse a task whose data files lie outside of the task file's folder, as a stranger's should not.
+
+    Raises:
+        SuiteError: one does, by its name or as a link; the message says which.
+    """
+    if task.dataset.path not in LOCAL_BUILDERS:
+        return
+    base = Path(task.file).resolve().parent
+    for split, names in data_files(task).items():
+        for name in names:
+            if not Path(name).resolve().is_relative_to(base):
+                raise SuiteError(
+                    f"{task.where('dataset', 'data_files', split)}: {name} lies outside of {base}; a stranger's task "
+                    "file may only name what came with it."
+                )
+
+
 def local_files(task: TaskSpec) -> dict[str, list[str]] | None:
     """Return the data files of a task that a local builder reads, None for a Hub data set."""
     return data_files(task) if task.dataset.path in LOCAL_BUILDERS else None

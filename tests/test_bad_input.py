@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -609,14 +610,27 @@ def test_a_full_disk_keeps_what_was_stored(
     assert len(records(store)) == 3
 
 
-def test_a_full_disk_for_features_is_a_failed_run_with_the_remedy(
-    run: Callable[..., Told], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_cache_that_cannot_be_written_is_told_before_anything_is_run(
+    run: Callable[..., Told], store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("TRANSFER_SUITE_CACHE", str(tmp_path / "file"))
-    told = run()
-    assert told.code == 1
-    assert "TRANSFER_SUITE_CACHE" in told.err
+    for place in ("file", "file/below", "/proc/nothing"):
+        monkeypatch.setenv("TRANSFER_SUITE_CACHE", str(tmp_path / place))
+        refused(run(), "cannot be written: ")
+        assert "Name another in TRANSFER_SUITE_CACHE." in run().err
+    assert not records(store)
+
+
+@pytest.mark.parametrize("command", ["run", "leaderboard", "verify", "queue"])
+@pytest.mark.parametrize("url", ["s3://bucket/results", "gcs://bucket/results", "nosuch://x"])
+def test_a_store_without_its_driver_is_one_sentence_in_every_command(
+    run: Callable[..., Told], command: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for driver in ("s3fs", "gcsfs"):
+        monkeypatch.setitem(sys.modules, driver, None)
+    words = {"leaderboard": ("leaderboard",), "verify": ("verify", "--all"), "queue": ("queue", "list")}
+    told = run(store=url) if command == "run" else call(*words[command], "--store", url)
+    refused(told, f"The store '{url}' cannot be opened")
 
 
 # -- rows of other kinds ----------------------------------------------------------------------------------------------

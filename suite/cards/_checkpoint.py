@@ -81,7 +81,11 @@ def _is_called(word: str, name: str, revision: str) -> bool:
 
 def _by_folder(word: str, known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the checkpoints that lie in a folder, whatever it is called here."""
-    if not Path(word).expanduser().is_dir():
+    try:
+        there = Path(word).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):  # no name that a folder could have
+        there = False
+    if not there:
         return []
     revision = hub.resolve(word).revision
     return [one for one in known if one[1] == revision]

@@ -79,6 +79,9 @@ def _list_tasks(as_json: bool) -> None:
 def validate(
     files: Annotated[list[Path] | None, typer.Argument(help="Task files.")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a task file.")] = False,
+    within: Annotated[
+        bool, typer.Option("--within", help="The files are strangers': their data must lie in their own folders.")
+    ] = False,
 ) -> None:
     """Check task files: their words, columns, splits, labels and every row."""
     with told():
@@ -93,7 +96,7 @@ def validate(
         wrong = []
         for path in files:
             try:
-                typer.echo(f"{path}: {check_file(path)}")
+                typer.echo(f"{path}: {check_file(path, within)}")
             except SuiteError as error:
                 wrong.append(str(error))
         if wrong:

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from suite import limits
 from suite.headings import Heading, heading
 from suite.index._entry import Examples, pack
 from suite.spec import Record, SuiteError
@@ -49,14 +51,21 @@ def line_of(record: Record, table: bytes, seal: str) -> Line:
         SuiteError: the table is none of predictions.
     """
     try:
-        file = pq.ParquetFile(io.BytesIO(table))
+        file = limits.open_table(table)
         wanted = [name for name in ("value", "cluster", "seen") if name in file.schema_arrow.names]
         found = file.read(columns=wanted)
         columns: dict[str, Any] = {name: found[name].to_pylist() for name in wanted}
+        if not np.isfinite(np.asarray(columns["value"], dtype=np.float64)).all():
+            raise ValueError("a value is not finite")
+        if not np.isfinite(record.score):
+            raise ValueError("the record's score is not finite")
+        if len(found) != record.counts.get("test", len(found)):
+            raise ValueError(f"it has {len(found)} rows, and the record tells of {record.counts['test']}")
         return Line(heading(record), pack(columns), seal)
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         name = f"{record.key}-{record.attempt}"
-        raise SuiteError(f"{name}: predictions.parquet is no table of predictions: {error}.") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:500]
+        raise SuiteError(f"{name}: predictions.parquet is no table of predictions: {reason}.") from None
 
 
 def table_of(lines: Iterable[Line]) -> pa.Table:

@@ -101,13 +101,14 @@ def _roomy(file: Any, group: int, most: int) -> list[str]:
     import pyarrow as pa
 
     plain = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    types = {field.name: field.type for field in file.schema_arrow}
     bounds: dict[str, int] = {}
     for place in range(file.metadata.num_columns):
         chunk = file.metadata.row_group(group).column(place)
         name, _, inner = chunk.path_in_schema.partition(".")
         if chunk.physical_type != "BYTE_ARRAY" or not _is_shared(chunk):
             continue
-        if inner or any(is_a(file.schema_arrow.field(name).type) for is_a in plain):
+        if inner or name not in types or any(is_a(types[name]) for is_a in plain):
             bounds[name] = bounds.get(name, 0) + chunk.num_values * chunk.total_uncompressed_size
     return [name for name, bound in bounds.items() if bound > most // max(len(bounds), 1)]
 

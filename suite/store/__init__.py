@@ -92,7 +92,7 @@ class Store:
             SuiteError: it is not there, or its bytes are not those that were put.
         """
         record, table = self._read(self._name(key, attempt))
-        return Result(record, _reading.columns_of(table))
+        return Result(record, _reading.columns_of(table, self._name(key, attempt)))
 
     def find(self, prefix: str) -> list[str]:
         """Return the keys that begin with a prefix of at least 6 digits."""
@@ -261,7 +261,7 @@ class Store:
         Raises:
             SuiteError: it is not there, or its bytes are not those that were put.
         """
-        return _reading.parse(self._files(name, _reading.FILES[:1])["record.json"].decode(), name)
+        return _reading.parse(self._files(name, _reading.FILES[:1])["record.json"], name)
 
     def table_of(self, name: str) -> dict[str, list[Any]]:
         """Return the per-example table of a name as columns, compared with its digest.
@@ -269,12 +269,12 @@ class Store:
         Raises:
             SuiteError: as for `record_of`.
         """
-        return _reading.columns_of(self._read(name)[1])
+        return _reading.columns_of(self._read(name)[1], name)
 
     def _read(self, name: str) -> tuple[Record, bytes]:
         """Return a record and its table's bytes, compared with their digest."""
         found = self._files(name, _reading.FILES)
-        record, table = _reading.parse(found["record.json"].decode(), name), found["predictions.parquet"]
+        record, table = _reading.parse(found["record.json"], name), found["predictions.parquet"]
         if record.predictions != digest(table):
             raise SuiteError(f"{name}: the record names another table of predictions than the one beside it.")
         return record, table

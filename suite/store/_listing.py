@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -42,17 +41,18 @@ def _listed(folder: str) -> list[str]:
 def is_name(name: str) -> bool:
     """Return whether that is `<key>-<attempt>`."""
     key, _, attempt = name.partition("-")
-    return len(key) == 64 and _HEX.issuperset(key) and attempt.isdecimal()
+    return len(key) == 64 and _HEX.issuperset(key) and len(attempt) < 10 and attempt.isascii() and attempt.isdecimal()
 
 
 def seals(root: str, names: list[str]) -> Iterator[str]:
     """Yield size and time of the files of each entry, so that one that is edited in place is read and compared anew."""
+    record, table, sealed = (f"/{file}" for file in (*FILES, "digest.json"))
+    stat = os.stat  # as above
     for name in names:
         folder = f"{root}/records/{name[:2]}/{name}"
-        told = "incomplete"
-        with contextlib.suppress(OSError):
-            one, other, last = (os.stat(f"{folder}/{file}") for file in (*FILES, "digest.json"))  # noqa: PTH116  # as above
-            told = (
-                f"{one.st_size}.{one.st_mtime_ns} {other.st_size}.{other.st_mtime_ns} {last.st_size}.{last.st_mtime_ns}"
-            )
-        yield told
+        try:
+            one, other, last = stat(folder + record), stat(folder + table), stat(folder + sealed)
+        except OSError:
+            yield "incomplete"
+            continue
+        yield f"{one.st_size}.{one.st_mtime_ns} {other.st_size}.{other.st_mtime_ns} {last.st_size}.{last.st_mtime_ns}"

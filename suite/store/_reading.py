@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
+import pyarrow as pa
 from pydantic import ValidationError
 
 from suite import limits
+from suite.packaging import first_line
 from suite.spec import SCHEMA, Record, SuiteError, digest
+from suite.store import _shape
 
 FILES = ("record.json", "predictions.parquet")
 
@@ -21,7 +23,7 @@ def read(fs: Any, entry: str, name: str, wanted: Iterable[str], url: str) -> dic
         SuiteError: it is not there, cannot be read, or its bytes are not those that were put.
     """
     try:
-        digests = json.loads(fs.cat_file(f"{entry}/digest.json"))
+        digests = limits.parse_json(fs.cat_file(f"{entry}/digest.json"))
         found = {file: fs.cat_file(f"{entry}/{file}") for file in wanted}
     except FileNotFoundError:
         raise SuiteError(f"{name} is not in the store '{url}', or was never finished.") from None
@@ -36,29 +38,37 @@ def read(fs: Any, entry: str, name: str, wanted: Iterable[str], url: str) -> dic
     return found
 
 
-def parse(text: str, name: str) -> Record:
-    """Return the record of a text, of any schema so far.
+def parse(text: bytes, name: str) -> Record:
+    """Return the record of a text in JSON, of any schema so far.
 
     Raises:
         SuiteError: it is none, or another's.
     """
     try:
         record = Record.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        _shape.check(record)
+    except ValueError as error:  # pydantic's are such
         version = _schema_of(text)
         newer = f" It has schema {version}, newer than this version's {SCHEMA}." if version > SCHEMA else ""
-        raise SuiteError(f"{name}: this is no record: {place}: {first['msg']}.{newer}") from None
+        raise SuiteError(f"{name}: this is no record: {_reason(error)}.{newer}") from None
     if f"{record.key}-{record.attempt}" != name:
-        raise SuiteError(f"{name}: the record inside says it is {record.key}-{record.attempt}.")
+        raise SuiteError(f"{name}: the record inside says it is {record.key[:64]}-{record.attempt}.")
     return record
 
 
-def _schema_of(text: str) -> int:
+def _reason(error: ValueError) -> str:
+    """Return the first thing that is wrong, and where."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place[:200]}: {first['msg'][:500]}"
+
+
+def _schema_of(text: bytes) -> int:
     try:
-        return int(json.loads(text)["schema_version"])
-    except (ValueError, KeyError, TypeError):
+        return int(limits.parse_json(text)["schema_version"])
+    except (ValueError, KeyError, TypeError, OverflowError):
         return 0
 
 
@@ -68,7 +78,14 @@ def is_inside(name: str) -> bool:
     return not {"", ".", ".."}.intersection(parts) and "\\" not in name and "\0" not in name
 
 
-def columns_of(table: bytes) -> dict[str, list[Any]]:
-    """Return the columns of a table of predictions by name."""
-    found: dict[str, list[Any]] = limits.read_table(table).to_pydict()
+def columns_of(table: bytes, name: str) -> dict[str, list[Any]]:
+    """Return the columns of a table of predictions by name.
+
+    Raises:
+        SuiteError: it is none.
+    """
+    try:
+        found: dict[str, list[Any]] = limits.read_table(table).to_pydict()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise SuiteError(f"{name}: predictions.parquet is no table of predictions: {first_line(error)}.") from None
     return found

@@ -72,10 +72,10 @@ class Keeper:
         Raises:
             FileNotFoundError: there is no such file.
         """
-        if self._local:
-            open(path, "rb").close()  # noqa: PTH123  # whether it is there, which arrow tells by a text alone
-            return Piece.opened(path)
         try:
+            if self._local:
+                open(path, "rb").close()  # noqa: PTH123  # whether it is there, which arrow tells by a text alone
+                return Piece.opened(path)
             return Piece.opened(self._fs.cat_file(path))
         except FileNotFoundError:
             raise
