@@ -18,6 +18,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -198,6 +199,7 @@ def _fork(asked: dict[str, Any]) -> int:
     try:
         os.setpgid(0, 0)
         os.environ.update(asked["environment"])
+        tempfile.tempdir = None  # it was looked up before
         for number, name in ((0, os.devnull), (1, f"{asked['printed']}.out"), (2, f"{asked['printed']}.err")):
             os.dup2(os.open(name, os.O_RDWR | os.O_CREAT), number)
         sys.argv = ["suite", *asked["words"]]

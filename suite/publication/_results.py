@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from suite import cards, hub, packs
+from suite import cards, files, hub, packs
 from suite.publication import _every_eval_ever, _pack, _pages
 from suite.publication._destination import Destination, bring, text_of
 from suite.spec import SuiteError, canonical_json
@@ -99,8 +98,8 @@ def publish_results(to: Destination, store: str | Store = "./results") -> Publis
     """
     opened = store if isinstance(store, Store) else Store(str(store))
     hub.check_name(to.repo)
-    with tempfile.TemporaryDirectory(prefix="transfer-suite-") as folder:
-        composer = _Composer(opened, to.repo.partition("/")[0], Path(folder))
+    with files.scratch() as folder:
+        composer = _Composer(opened, to.repo.partition("/")[0], folder)
         pushed = bring(to, composer.files, MESSAGE, "dataset")
     new = composer.new if pushed.changes else []
     return Published(

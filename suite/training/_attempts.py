@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import math
-import tempfile
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 from transformers import PrinterCallback
 
-from suite import batches
+from suite import batches, files
 from suite.models import Model
 from suite.optimiser import Recipe, sees_whole_batches
 from suite.outputs import is_out_of_memory
@@ -121,9 +120,9 @@ def _train(request: Request, course: Course, model: Model, found: Found | None) 
     rows = Rows(request.parts)
     if found is not None:
         course.watch.read(found.folder)
-    with tempfile.TemporaryDirectory(prefix="transfer-suite-") as folder:
+    with files.scratch() as folder:
         shape = plan.steps, plan.accumulation
-        args = arguments(folder, request.protocol, course.recipe.learning_rate, shape, course.size, setting)
+        args = arguments(str(folder), request.protocol, course.recipe.learning_rate, shape, course.size, setting)
         args.dataloader_num_workers = count_workers(rows, plan.rows[: request.protocol.batch], setting.device)
         args.dataloader_persistent_workers = args.dataloader_num_workers > 0
         trainer = PlannedTrainer(

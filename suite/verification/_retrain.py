@@ -8,14 +8,13 @@ are judged by Holm's adjusted p-values together.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from suite import environment, grid
+from suite import environment, files, grid
 from suite.environment import Machine
 from suite.index import Entry
 from suite.spec import SEMANTICS, Failure, MetricInfo, Record, Result, RunSpec, SuiteError
@@ -113,8 +112,8 @@ def _by_place(runs: Sequence[_Run]) -> list[list[_Run]]:
 def _made_again(store: Store, runs: Sequence[_Run], means: Means, siblings: _Siblings) -> Iterator[Check]:
     """Yield what all runs come to, their frozen features computed anew too."""
     before = os.environ.get("TRANSFER_SUITE_CACHE")
-    with tempfile.TemporaryDirectory(prefix="transfer-suite-") as cache:
-        os.environ["TRANSFER_SUITE_CACHE"] = cache
+    with files.scratch() as cache:
+        os.environ["TRANSFER_SUITE_CACHE"] = str(cache)
         try:
             for group in _by_place(runs):
                 yield from _carry_out(store, group, means, siblings)
