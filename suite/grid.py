@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from suite import engines, environment, kinds, runs
+from suite import engines, environment, kinds, runs, timing
 from suite.plan import Request, plan
 from suite.resources import cache_folder, check_cache
 from suite.runs import leaves_weights as leaves_weights
@@ -253,7 +253,8 @@ def _fetch(store: Store, spec: RunSpec) -> list[Done]:
 
 
 def _file(store: Store, made: Sequence[Result], again: bool) -> list[Done]:
-    return [Done(store.put(result, again), stored=False) for result in made]
+    with timing.phase("storing"):
+        return [Done(store.put(result, again), stored=False) for result in made]
 
 
 def _or_failure(spec: RunSpec, ask: Callable[[], list[Done]]) -> Iterator[Done | Failure]:
@@ -270,6 +271,7 @@ _CHECKED: set[str] = set()
 """The data that this process has looked at: a race asks again at every turn."""
 
 
+@timing.phase("checking data")
 def check_data(specs: Sequence[RunSpec]) -> None:
     """Read every task's data and look at each row, once in the life of this process.
 

@@ -27,11 +27,13 @@ PHASES = (
     "scoring",
     "comparing rows",
     "keeping weights",
-    "storing",
     "other",
 )
-"""What a run's time is divided into, in the order in which it is told: `training` is the steps, or the fit of a head on
-features, `looks` the scores on validation along the way, and `other` what nobody named."""
+"""What a run's time is divided into, in the order in which it is told.
+
+`training` is the steps, or the fit of a head on features, `looks` the scores on validation along the way, and `other`
+what nobody named. What a command does beside its runs has names of its own.
+"""
 
 
 class Clock:
@@ -107,6 +109,17 @@ def phase(name: str) -> Iterator[None]:
         yield
     finally:
         clock.leave()
+
+
+def as_cost(phases: Mapping[str, float]) -> dict[str, float]:
+    """Return the seconds by phase as a record's cost has them: `training_seconds`, `loading_data_seconds`, ..."""
+    return {f"{name.replace(' ', '_')}_seconds": found for name, found in phases.items()}
+
+
+def of_cost(cost: Mapping[str, float | int | None]) -> dict[str, float]:
+    """Return the seconds by phase of a record's cost; none of one that was made when nobody measured."""
+    found = {name: cost.get(f"{name.replace(' ', '_')}_seconds") for name in PHASES}
+    return {name: float(seconds) for name, seconds in found.items() if seconds is not None}
 
 
 def total(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:

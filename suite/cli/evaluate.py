@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from suite import timing
 from suite.cli._boards import print_boards, print_stages, print_transfer
+from suite.cli._profile import Profile
 from suite.cli._words import AsJson, Models, StoreUrl, Tasks, app, prepare, told
 from suite.cli._workers import EngineName, GpusPerRun, RayAddress, Workers, shares
 
@@ -56,11 +58,13 @@ def run(
     keep_weights: Annotated[
         bool, typer.Option("--keep-weights", help="File what was trained too; stored runs without it are run again.")
     ] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Say at the end where the runs' time went.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate checkpoints on tasks; results are stored as they come."""
     prepare(offline)
     with told(UNREAD):
+        from suite.display import console
         from suite.grid import Place, without_weights
         from suite.mixtures import parse_mixture
         from suite.plan import Request, plan
@@ -78,7 +82,10 @@ def run(
         if dry_run:
             _print_plan(specs, place, force, keep_weights)
             return
-        failed = _carry_out(specs, place, force, as_json, keep_weights)
+        with timing.measure() as clock:
+            failed, spent = _carry_out(specs, place, force, as_json, keep_weights)
+        if profile and spent.runs:
+            console(err=True).print(spent.table(clock))
         if not as_json:
             _print_outcome(specs, store)
     raise typer.Exit(1 if failed else 0)
@@ -112,14 +119,17 @@ def _print_plan(specs: Sequence[RunSpec], place: Place, force: bool, keep: bool)
         typer.echo(line)
 
 
-def _carry_out(specs: Sequence[RunSpec], place: Place, force: bool, as_json: bool, keep: bool = False) -> int:
-    """Run, show and store; return how many failed."""
+def _carry_out(
+    specs: Sequence[RunSpec], place: Place, force: bool, as_json: bool, keep: bool = False
+) -> tuple[int, Profile]:
+    """Run, show and store; return how many failed, and where the time of the others went."""
     from suite.display import GridDisplay, console
     from suite.grid import carry_out
     from suite.spec import Failure
     from suite.tables import run_line
 
     failed = stored = kept = 0
+    profile = Profile()
     records = sum(len(spec.tasks) for spec in specs)
     if keep and not force:
         _tell_repeats(specs, place)
@@ -132,15 +142,18 @@ def _carry_out(specs: Sequence[RunSpec], place: Place, force: bool, as_json: boo
             stored += outcome.stored
             kept += bool(outcome.record.artifact) and not outcome.stored
             display.finished(outcome.record, outcome.stored)
+            if not outcome.stored:
+                profile.add(outcome.record)
             if as_json:
-                typer.echo(json.dumps(run_line(outcome.record, outcome.stored)))
+                phases = {"phases": timing.of_cost(outcome.record.cost)}
+                typer.echo(json.dumps(run_line(outcome.record, outcome.stored) | phases))
     if not as_json:
         made = records - failed - stored
         typer.echo(f"{made} run, {stored} stored before, {failed} failed. Results in {place.store}", err=True)
     if kept:
         where = f"{place.store.rstrip('/')}/records/<first two digits>/<key>-<attempt>/weights"
         typer.echo(f"{kept} kept their weights: {where}", err=True)
-    return failed
+    return failed, profile
 
 
 def _tell_repeats(specs: Sequence[RunSpec], place: Place) -> None:
@@ -174,7 +187,7 @@ def demo(
         specs = [spec for request in requests() for spec in plan(request)]
         at_once = workers or min(2, count_cores())
         place = Place(store, engine, at_once, device="cpu", threads=1, ray_address=ray_address)
-        failed = _carry_out(specs, place, False, False)
+        failed, _ = _carry_out(specs, place, False, False)
         for name in BOARDS:
             collection = load_collection(name)
             title = f"{name} v{collection.version}: {collection.description}"

@@ -43,7 +43,7 @@ def evaluate(
     """
     with timing.measure() as clock, _undisturbed():
         results = _evaluate(spec, machine, progress, keep, resume)
-        spent = {f"{name.replace(' ', '_')}_seconds": found for name, found in clock.phases.items()}
+        spent = timing.as_cost(clock.phases)
     shares = {name: round(found / len(results), 3) for name, found in spent.items()}
     return [_with_cost(result, shares) for result in results]
 
