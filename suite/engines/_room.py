@@ -63,7 +63,7 @@ def share(threads: int | None, gpus: float, workers: int, nodes: Sequence[Node])
         SuiteError: the cluster has not what is asked, whatever runs on it.
     """
     most = int(max((node.get("CPU", 0) for node in nodes), default=0))
-    if threads is not None and not 1 <= threads <= max(1, most):
+    if threads is not None and not 1 <= threads <= max(1, most):  # a cluster without CPUs is told of below
         raise SuiteError(f"--threads is {threads}; the largest node of the cluster has {most} CPUs.")
     choices = [threads] if threads is not None else range(max(1, most), 0, -1)
     if workers >= 1:
@@ -72,6 +72,9 @@ def share(threads: int | None, gpus: float, workers: int, nodes: Sequence[Node])
                 return one
     least = Share(threads or 1, gpus)
     room = least.times(nodes)
-    expected = f"expected 1 to {room}" if room else "which no node has"
-    runs = f"{room} run{'' if room == 1 else 's'} at once"
-    raise SuiteError(f"--workers is {workers}; the cluster has room for {runs} of {least.words} each, {expected}.")
+    if not room:
+        raise SuiteError(f"No node of the cluster has room for a run of {least.words}.")
+    raise SuiteError(
+        f"--workers is {workers}; the cluster has room for {room} run{'s' if room > 1 else ''} at once of {least.words} "
+        f"each, so expected 1 to {room}."
+    )

@@ -142,7 +142,7 @@ def _connect(ray: ModuleType, address: str) -> None:
         with _silenced():
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
-        remedy = "" if own else " If it asks for a token, set RAY_AUTH_MODE=token, or name it auto on one of its nodes."
+        remedy = " If it asks for a token, set RAY_AUTH_MODE=token." if ":" in address else ""
         raise SuiteError(f"The Ray cluster '{address}' cannot be used: {first_line(error)}{remedy}") from None
 
 

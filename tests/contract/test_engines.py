@@ -115,16 +115,22 @@ def test_a_run_that_kills_its_worker_fails_alone(engine: Engine, specs: list[Run
 
 
 @pytest.mark.slow
-def test_two_workers_give_what_one_gives(
+def test_two_workers_of_any_engine_give_what_this_process_gives(
     engine: Engine, planned: Callable[..., list[RunSpec]], tiny_bert: Path, text_task: Path
 ) -> None:
     runs = planned(tiny_bert, text_task, "full", seeds=2)
     alone, together = (
-        {spec.seed: outcome for spec, outcome in _map(engine, runs, workers, evaluation.evaluate)}
-        for workers in WORKERS
+        {spec.seed: outcome for spec, outcome in _map(one, runs, workers, evaluation.evaluate)}
+        for one, workers in ((engines.get("local"), 1), (engine, 2))
     )
     assert [o.details for o in (*alone.values(), *together.values()) if isinstance(o, Failure)] == []
     for seed in (0, 1):
         (one,), (two,) = alone[seed], together[seed]
         assert one.record.metrics == two.record.metrics
         assert np.array_equal(one.columns["scores"], two.columns["scores"])
+
+
+def test_what_is_said_of_a_cluster_is_refused_where_there_is_none() -> None:
+    for wanted in (Wanted("cpu", 1, 1, gpus_per_run=0.5), Wanted("cpu", 1, 1, ray_address="10.0.0.1:6379")):
+        with pytest.raises(SuiteError, match="goes with --engine ray"):
+            engines.get("local").machine(wanted)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from suite.environment import Machine
@@ -17,6 +19,21 @@ def quick(spec: RunSpec, machine: Machine, progress: Callable[[dict[str, Any]], 
         raise SuiteError("The data cannot be used; name another file.")
     if spec.seed == 3:
         raise ValueError("first line of a long story\nsecond line")
+    return []
+
+
+def slow(spec: RunSpec, machine: Machine, progress: Callable[[dict[str, Any]], None]) -> list[Result]:
+    """Take a second."""
+    time.sleep(1)
+    return []
+
+
+def environment(spec: RunSpec, machine: Machine, progress: Callable[[dict[str, Any]], None]) -> list[Result]:
+    """Tell what the process was started with and what it has now, of a few variables, and where it is."""
+    names = ("OMP_NUM_THREADS", "HF_HUB_OFFLINE", "HF_TOKEN", "TRANSFER_SUITE_CACHE")
+    started = Path("/proc/self/environ").read_bytes().decode().split("\0")
+    then = dict(line.split("=", 1) for line in started if "=" in line)
+    progress({"phase": "told", "then": {n: then.get(n) for n in names}, "now": {n: os.environ.get(n) for n in names}})
     return []
 
 
