@@ -74,7 +74,5 @@ def share(threads: int | None, gpus: float, workers: int, nodes: Sequence[Node])
     room = least.times(nodes)
     if not room:
         raise SuiteError(f"No node of the cluster has room for a run of {least.words}.")
-    raise SuiteError(
-        f"--workers is {workers}; the cluster has room for {room} run{'s' if room > 1 else ''} at once of {least.words} "
-        f"each, so expected 1 to {room}."
-    )
+    runs = f"{room} run{'s' if room > 1 else ''} at once of {least.words} each"
+    raise SuiteError(f"--workers is {workers}; the cluster has room for {runs}, so expected 1 to {room}.")

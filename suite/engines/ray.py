@@ -166,7 +166,7 @@ def _hush(ray: ModuleType) -> None:
     It has no switch for that. If a later version prints them elsewhere they show again, and nothing else happens.
     """
     worker = getattr(ray._private, "worker", None)
-    if hasattr(worker, "print_to_stdstream"):
+    if worker is not None and hasattr(worker, "print_to_stdstream"):
         worker.print_to_stdstream = lambda *_, **__: None
 
 
