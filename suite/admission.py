@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from suite import resampling
 from suite.comparable import is_version
-from suite.index import Contents, Entry
+from suite.headings import task_of
+from suite.index import Contents, Entry, Wanted
 from suite.spec import SuiteError, TaskSpec
 from suite.store import Store
 
@@ -24,6 +25,18 @@ class Filter:
     protocol: str | None = None
     resample: str | None = None
     tags: tuple[str, ...] = ()
+
+    def wanted(self, tasks: Collection[str] | None = None) -> Wanted:
+        """Return what passes, as an index is asked for it; of some tasks alone, if they are given."""
+        exact = {"strategy": self.strategy, "protocol_name": self.protocol, "resample": self.resample}
+        tests: dict[str, Callable[[str], bool]] = {
+            name: value.__eq__ for name, value in exact.items() if value is not None
+        }
+        if self.tags:
+            tests["task_spec"] = lambda text: set(self.tags) <= set(task_of(text).tags)
+        if tasks is not None:
+            tests["task"] = tasks.__contains__
+        return tests
 
     def keeps(self, entry: Entry) -> bool:
         """Return whether an entry passes."""
@@ -81,7 +94,7 @@ def admit(contents: Contents, tasks: Sequence[TaskSpec] | None, only: Filter) ->
         resampling.parse(only.resample)
     left_out = [f"{name[:12]}: {reason}" for name, reason in contents.faults.items()]
     wanted = {task.name: task for task in tasks} if tasks else None
-    entries = [e for e in contents.entries if (wanted is None or e.head.task in wanted) and only.keeps(e)]
+    entries = contents.chosen(only.wanted(wanted)).entries
     entries = _of_known_ways(entries, left_out)
     entries = _most_common(entries, lambda e: e.head.protocol, "protocol", left_out)
     columns = list(wanted) if wanted else sorted({e.head.task for e in entries})
@@ -99,10 +112,9 @@ def admit(contents: Contents, tasks: Sequence[TaskSpec] | None, only: Filter) ->
 
 def tasks_in(contents: Contents, tags: Sequence[str] = ()) -> list[TaskSpec]:
     """Return the tasks that there are records of, by name; of several versions the one stored last."""
-    latest = sorted(contents.entries, key=lambda e: e.head.created)
-    named = {e.head.task: e.head.task_spec for e in latest}
-    found = {e.head.task: e.task_spec for e in latest if named[e.head.task] == e.head.task_spec}
-    return [spec for _, spec in sorted(found.items()) if set(tags) <= set(spec.tags)]
+    latest = sorted(contents.columns("created", "task", "task_spec"), key=lambda line: str(line[0]))
+    named = {task: text for _, task, text in latest}
+    return [spec for _, text in sorted(named.items()) if set(tags) <= set((spec := task_of(text)).tags)]
 
 
 def _of_known_ways(entries: list[Entry], left_out: list[str]) -> list[Entry]:

@@ -33,7 +33,7 @@ def boards(
     for task in columns:
         modality = kinds.get(task.kind).modality if task.kind in kinds.names() else task.kind
         groups.setdefault(modality, []).append(task)
-    parts = _apart(contents, only)
+    parts = _apart(contents.chosen(only.wanted({task.name for task in columns})), only)
     found = []
     for group in groups.values() or [[]]:
         admitted = [admit(part, group, only) for part in parts]

@@ -17,6 +17,7 @@ import numpy as np
 
 from suite.admission import Admitted, Filter, admit, read, tasks_in
 from suite.index import Contents, Entry
+from suite.scores import lay_out
 from suite.spec import TaskSpec, digest
 from suite.standing import Ranking, Standing
 from suite.store import Store
@@ -161,6 +162,8 @@ def board_of(admitted: Admitted) -> Board:
     losses = [task for task in admitted.columns if task in mains and not mains[task].greater_is_better]
     scores = [task for task in admitted.columns if task not in losses]
     standings = [Standing(cells) for cells in _by_row(admitted.entries)]
+    in_order = sorted(standings, key=lambda standing: standing.first.row)  # as an index has them: read from end to end
+    lay_out(one.scores[task] for task in admitted.columns for one in in_order if task in one.cells)
     board = Board([], scores, admitted.protocol, admitted.left_out, losses, _sources(admitted.entries))
     by_score, by_loss = Ranking(standings, scores), Ranking(standings, losses)
     board.stability = by_score.stability()
@@ -225,7 +228,6 @@ def _row(standing: Standing, board: Board, by_score: Ranking, by_loss: Ranking) 
 def _cell(standing: Standing, task: str) -> Cell:
     scores, estimate = standing.scores[task], standing.estimates[task]
     heads = [entry.head for entry in scores.entries]
-    seen = scores.entries[0].seen
     cleaned = [head.clean for head in heads if head.clean is not None]
     return Cell(
         mean=estimate.mean,
@@ -237,7 +239,7 @@ def _cell(standing: Standing, task: str) -> Cell:
         folds=scores.way.count if scores.way.name != "sequential" else 1,
         missing_folds=scores.missing,
         collapses=standing.collapses(task),
-        seen=0 if seen is None else int(seen.sum()),
+        seen=scores.seen,
         clean=float(np.mean(cleaned)) if len(cleaned) == len(heads) else None,
     )
 

@@ -9,15 +9,33 @@ into account.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from suite import resampling
-from suite.index import Entry
+from suite.index import Entry, Examples, unpack
 from suite.stats import intervals
 from suite.stats.intervals import Estimate, Layout
+
+MOST_VALUES = 500_000
+"""Values that are worked on at once: as many as stay near the processor."""
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What is kept of what examples give: their number by entry, their clusters and how many training rows hold."""
+
+    counts: list[int]
+    clusters: np.ndarray | None
+    seen: int
+
+
+def _given_of(examples: Sequence[Examples]) -> _Given:
+    clusters = next((one.in_clusters() for one in examples if one.clusters), None)
+    marked = examples[0].marked()
+    return _Given([one.n for one in examples], clusters, 0 if marked is None else int(marked.sum()))
 
 
 @dataclass(frozen=True)
@@ -49,13 +67,28 @@ class Scores:
     @property
     def examples(self) -> int:
         """The number of examples that one seed is tested on; of bootstrap replicates, on average."""
-        total = sum(entry.n for entry in self.entries)
+        total = sum(self._given.counts)
         return round(total / (self.seeds if self.way.name == "kfold" else len(self.entries)))
 
     @property
     def clusters(self) -> np.ndarray | None:
         """The cluster of each example, if any of the entries tells."""
-        return next((entry.clusters for entry in self.entries if entry.clusters is not None), None)
+        return self._given.clusters
+
+    @property
+    def seen(self) -> int:
+        """The number of examples that the training rows hold too, as the first entry tells."""
+        return self._given.seen
+
+    @functools.cached_property
+    def _given(self) -> _Given:
+        """What is kept of what the examples give."""
+        return _given_of([entry.examples for entry in self.entries])
+
+    @property
+    def folded(self) -> bool:
+        """Whether each entry is tested on rows of its own."""
+        return self.way.name in resampling.FOLDED
 
     @property
     def _deals(self) -> int:
@@ -64,7 +97,7 @@ class Scores:
 
     def estimate(self) -> Estimate:
         """Return the mean with the shares of its variance."""
-        if self.way.name in resampling.FOLDED:
+        if self.folded:
             folds = np.array(list(self._by_fold().values()))
             found = intervals.corrected_resampled(folds, self._test_to_train())
         else:
@@ -73,12 +106,23 @@ class Scores:
 
     def minus(self, other: Scores) -> Estimate:
         """Return the difference of two means over the same examples, or over the folds that both have."""
-        if self.way.name not in resampling.FOLDED:
-            one, another = self._layout, other._layout
-            if (self.clusters is None) != (other.clusters is None):  # an older record does not tell its clusters
-                clusters = self.clusters if self.clusters is not None else other.clusters
-                one, another = self._laid_out(clusters), other._laid_out(clusters)
-            return replace(one.minus(another, self._span), mean=self.mean - other.mean)
+        return self.minus_each([other])[0]
+
+    def minus_each(self, others: Sequence[Scores]) -> list[Estimate]:
+        """Return the differences of this mean to others; see `minus`."""
+        if self.folded:
+            return [self._minus_folds(other) for other in others]
+        untold = [(self.clusters is None) != (other.clusters is None) for other in others]
+        if any(untold) and len(others) > 1:
+            return [self.minus(other) for other in others]
+        one, rest = self._layout, [other._layout for other in others]
+        if any(untold):  # an older record does not tell its clusters
+            clusters = self.clusters if self.clusters is not None else others[0].clusters
+            one, rest = self._laid_out(clusters), [others[0]._laid_out(clusters)]
+        found = intervals.differences(one, rest, self._span)
+        return [replace(each, mean=self.mean - other.mean) for each, other in zip(found, others, strict=True)]
+
+    def _minus_folds(self, other: Scores) -> Estimate:
         mine, others = self._by_fold(), other._by_fold()
         folds = np.array([mine[fold] - others[fold] for fold in sorted(mine.keys() & others.keys())])
         if not len(folds):
@@ -98,7 +142,7 @@ class Scores:
 
     def _laid_out(self, clusters: np.ndarray | None) -> Layout:
         """Return the layout of what examples give, or their clusters where examples are not independent."""
-        values = np.stack([entry.values for entry in self.entries])
+        values = unpack([entry.examples for entry in self.entries])
         return intervals.layout(values if clusters is None else intervals.clustered(values, clusters), self._deals)
 
     def _by_fold(self) -> dict[tuple[int, int], float]:
@@ -113,3 +157,31 @@ class Scores:
             trained = min(distinct, head.train)  # a protocol's limits may keep fewer
             ratios.append(head.test / (trained + head.validation))
         return float(np.mean(ratios))
+
+
+def lay_out(all_scores: Iterable[Scores]) -> None:
+    """Read what the examples of many give, each once, and work out what their means need, many at a time.
+
+    What is left out here is worked out when it is asked for: folds, which need no values, and examples in clusters.
+    """
+    waiting: dict[tuple[int, int, int], list[tuple[Scores, list[Examples]]]] = {}
+    for scores in all_scores:
+        examples = [entry.examples for entry in scores.entries]
+        given = scores.__dict__.setdefault("_given", _given_of(examples))
+        if scores.folded or given.clusters is not None or len(set(given.counts)) > 1:
+            continue
+        shape = (len(examples), given.counts[0], scores._deals)
+        same = waiting.setdefault(shape, [])
+        same.append((scores, examples))
+        if len(same) * shape[0] * shape[1] >= MOST_VALUES:
+            _lay_out(waiting.pop(shape))
+    for same in waiting.values():
+        _lay_out(same)
+
+
+def _lay_out(same: Sequence[tuple[Scores, list[Examples]]]) -> None:
+    """Lay out scores with as many entries and examples each."""
+    first, examples = same[0]
+    values = unpack([one for _, many in same for one in many]).reshape(len(same), len(examples), -1)
+    for (scores, _), found in zip(same, intervals.layouts(values, first._deals), strict=True):
+        scores.__dict__["_layout"] = found

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from suite.stats.runs import Collapses
 
 
+MOST_AHEAD = 64
+"""Rows that are compared with a group's first at once."""
+
+
 @dataclass(frozen=True)
 class Standing:
     """One checkpoint under one strategy: its entries by task, which differ in seed and fold alone."""
@@ -96,8 +100,13 @@ class Standing:
 
     def minus(self, other: Standing, tasks: Sequence[str]) -> Estimate:
         """Return by how much the mean over tasks of the corrected scores is above another's, over the same examples."""
-        parts = [self.scores[task].minus(other.scores[task]) for task in tasks]
-        return intervals.mean_of(parts, [self.scale(task)[1] for task in tasks])
+        return self.minus_each([other], tasks)[0]
+
+    def minus_each(self, others: Sequence[Standing], tasks: Sequence[str]) -> list[Estimate]:
+        """Return the differences to others; see `minus`."""
+        by_task = [self.scores[task].minus_each([other.scores[task] for other in others]) for task in tasks]
+        scales = [self.scale(task)[1] for task in tasks]
+        return [intervals.mean_of(parts, scales) for parts in zip(*by_task, strict=True)]
 
     def collapses(self, task: str) -> Collapses | None:
         """Return the rate of collapsed runs and the mean of the others; None where no run collapsed."""
@@ -127,12 +136,22 @@ def tie_groups(rows: Sequence[Standing], tasks: Sequence[str]) -> list[int]:
     rows that are alike, none is told from any other 95% of the time.
     """
     level = 1 - 0.05 / max(len(rows) * (len(rows) - 1) / 2, 1)
+    ahead: dict[tuple[int, int], bool] = {}
 
     def differ(first: int, other: int) -> bool:
-        found = rows[first].minus(rows[other], tasks).interval(level)
-        return found is not None and (found[0] > 0 or found[1] < 0)
+        if (first, other) not in ahead:  # the more rows a group has already, the more of the next are looked at
+            ahead.clear()
+            some = range(other, min(other + 2 * (other - first), other + MOST_AHEAD, len(rows)))
+            found = rows[first].minus_each([rows[row] for row in some], tasks)
+            ahead.update(((first, row), _clear(one.interval(level))) for row, one in zip(some, found, strict=True))
+        return ahead[first, other]
 
     return groups_of(len(rows), differ)
+
+
+def _clear(interval: tuple[float, float] | None) -> bool:
+    """Return whether an interval of a difference leaves out zero."""
+    return interval is not None and (interval[0] > 0 or interval[1] < 0)
 
 
 class Ranking:
@@ -141,9 +160,10 @@ class Ranking:
     def __init__(self, standings: Sequence[Standing], tasks: Sequence[str]) -> None:
         self.tasks = list(tasks)
         able = [s for s in standings if any(s.has(task) for task in tasks)]
-        complete = sorted((s for s in able if s.complete(tasks)), key=lambda s: -s.total(tasks).mean)
+        self._totals = {id(s): s.total(tasks) for s in able if s.complete(tasks)}
+        complete = sorted((s for s in able if id(s) in self._totals), key=lambda s: -self._totals[id(s)].mean)
         self._complete = complete
-        self._all = complete + [s for s in able if not s.complete(tasks)]
+        self._all = complete + [s for s in able if id(s) not in self._totals]
         self._numbers = {id(s): number for number, s in enumerate(self._all)}
         self._groups = tie_groups(complete, tasks)
         self._matrix = np.array([s.corrected(tasks) for s in self._all]).reshape(len(self._all), len(tasks))
@@ -185,7 +205,7 @@ class Ranking:
             found["strength"] = float(self._strengths[number])
         if number >= len(self._complete):
             return found | self._provisional(standing, number)
-        total = standing.total(self.tasks)
+        total = self._totals[id(standing)]
         ranks = {"rank": number + 1, "tie_group": self._groups[number], "mean_rank": float(self._mean_ranks[number])}
         return found | ranks | {"mean": total.mean, "interval": total.interval()}
 

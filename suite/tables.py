@@ -234,7 +234,16 @@ def stages(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
 
 def to_json(board: Board) -> str:
     """Return the rows as the command line's contract has them."""
-    return json.dumps([asdict(row) for row in board.rows], indent=2, allow_nan=False)
+    return json.dumps([_plain(row) for row in board.rows], indent=2, allow_nan=False)
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    """Return a row as `asdict` does, without a copy of all that is in it."""
+    cells = {
+        task: vars(cell) | {"collapses": asdict(cell.collapses) if cell.collapses else None}
+        for task, cell in row.tasks.items()
+    }
+    return vars(row) | {"tasks": cells}
 
 
 def to_csv(board: Board) -> str:

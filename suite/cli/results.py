@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -38,6 +39,7 @@ def leaderboard(
         forms = {"csv": tables.to_csv, "json": tables.to_json, "markdown": tables.to_markdown}
         if form != "table" and form not in forms:
             raise SuiteError(f"--format is '{form}'; expected table, csv, json or markdown.")
+        gc.set_threshold(100_000, 50, 50)  # what is read stays until it is printed: it need not be looked through
         only = Filter(strategy, protocol, resample, tuple(tags or ()))
         contents = read(store)
         columns = [task for word in tasks or [] for task in load(word)]

@@ -10,7 +10,7 @@ somebody asks for it.
 """
 
 from suite.index._contents import Contents, Indexed, Part, Wanted
-from suite.index._entry import Entry, Examples, Source, entry_of, pack
+from suite.index._entry import Entry, Examples, Source, entry_of, pack, unpack
 from suite.index._line import SCHEMA, VERSION, Line, Writer, differences, line_of, read, table_of, write, written
 from suite.index._piece import Piece
 
@@ -33,6 +33,7 @@ __all__ = [
     "pack",
     "read",
     "table_of",
+    "unpack",
     "write",
     "written",
 ]

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from suite.headings import Heading, heading
 from suite.index._entry import Entry, Source
-from suite.index._piece import Piece, as_list
+from suite.index._piece import Piece, as_list, codes_of
 from suite.spec import SuiteError
 
 _DAMAGED = (pa.ArrowException, OSError, ValueError)
@@ -99,14 +99,9 @@ class Indexed(Contents):
             tables = [(part, part.piece.table(names, part.rows)) for part in self._firsts]
         except _DAMAGED:
             return super().columns(*names)
-        found = [
-            (place, line)
-            for part, table in tables
-            for place, line in zip(
-                part.places, zip(*(as_list(table[name]) for name in names), strict=True), strict=True
-            )
-        ]
-        return [line for _, line in sorted(found, key=lambda one: one[0])]
+        order = np.argsort(np.concatenate([part.places for part in self._firsts] or [np.empty(0)]))
+        values = [np.array([v for _, table in tables for v in as_list(table[name])], dtype=object) for name in names]
+        return list(zip(*(column[order].tolist() for column in values), strict=True))
 
     def _made(self, parts: Sequence[Part]) -> list[Entry]:
         """Return the entries of some lines in the store's order."""
@@ -138,8 +133,11 @@ def _mask(part: Part, wanted: Wanted) -> np.ndarray:
     mask = np.ones(len(part.rows), dtype=bool)
     table = part.piece.table(list(wanted), part.rows)
     for name, test in wanted.items():
-        found = table[name].unify_dictionaries().combine_chunks()
-        chunk = found.chunk(0) if isinstance(found, pa.ChunkedArray) else found
-        passing = np.array([test(text) for text in chunk.dictionary.to_pylist()], dtype=bool)
-        mask &= passing[chunk.indices.to_numpy(zero_copy_only=False)]
+        mask &= np.concatenate([_passing(chunk, test) for chunk in table[name].chunks])
     return mask
+
+
+def _passing(chunk: pa.DictionaryArray, test: Callable[[str], bool]) -> np.ndarray:
+    """Return of each text of a column's part whether it is wanted, bool [n]; each different one is looked at once."""
+    known = [test(text) for text in chunk.dictionary.to_pylist()]
+    return np.asarray(np.array([*known, False], dtype=bool)[codes_of(chunk)])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,8 +12,7 @@ from suite.headings import Heading, heading, main_of, task_of
 from suite.spec import MetricInfo, Record, TaskSpec
 
 
-@dataclass(frozen=True)
-class Examples:
+class Examples(NamedTuple):
     """What each test example gives, packed; `clusters` and `seen` are empty where there is nothing to say."""
 
     packed: bytes
@@ -24,14 +23,27 @@ class Examples:
     def sound(self) -> bool:
         """Whether all of them speak of the same number of examples, and can be unpacked."""
         bits = self.packed[:1] == b"b" and _whole_bits(self.packed[1:])
-        n = self.count if bits or (self.packed[:1] == b"d" and len(self.packed) % 8 == 1) else 0
+        n = self.n if bits or (self.packed[:1] == b"d" and len(self.packed) % 8 == 1) else 0
         clusters = not self.clusters or len(self.clusters) == 4 * n
         return n > 0 and clusters and (not self.seen or (_whole_bits(self.seen) and _count(self.seen) == n))
 
     @property
-    def count(self) -> int:
+    def shape(self) -> tuple[bytes, int, int, bytes, int]:
+        """What `sound` depends on: heads and lengths."""
+        return self.packed[:9], len(self.packed), len(self.clusters), self.seen[:8], len(self.seen)
+
+    @property
+    def n(self) -> int:
         """The number of examples."""
         return _count(self.packed[1:]) if self.packed[:1] == b"b" else (len(self.packed) - 1) // 8
+
+    def in_clusters(self) -> np.ndarray | None:
+        """Return the cluster of each, int32 [n], if there are any."""
+        return np.frombuffer(self.clusters, dtype="<i4") if self.clusters else None
+
+    def marked(self) -> np.ndarray | None:
+        """Return whether the training rows hold each too, bool [n]; None where none is known to be."""
+        return _bits(self.seen) if self.seen else None
 
 
 class Source(Protocol):
@@ -105,24 +117,22 @@ class Entry:
     @property
     def n(self) -> int:
         """The number of test examples."""
-        return self.examples.count
+        return self.examples.n
 
     @property
     def values(self) -> np.ndarray:
         """What each test example gives to the main metric, fp64 [n]."""
-        return _unpacked(self.examples.packed)
+        return unpack([self.examples])[0]
 
     @property
     def clusters(self) -> np.ndarray | None:
         """The cluster of each test example, int32 [n], if there are any."""
-        clusters = self.examples.clusters
-        return np.frombuffer(clusters, dtype="<i4") if clusters else None
+        return self.examples.in_clusters()
 
     @property
     def seen(self) -> np.ndarray | None:
         """Whether the training rows hold each test example too, bool [n]; None where none is known to be."""
-        seen = self.examples.seen
-        return _bits(seen) if seen else None
+        return self.examples.marked()
 
 
 @dataclass(frozen=True)
@@ -173,7 +183,22 @@ def _whole_bits(bits: bytes) -> bool:
 
 
 def _bits(packed: bytes) -> np.ndarray:
-    return np.unpackbits(np.frombuffer(packed, dtype=np.uint8, offset=8), count=_count(packed)).astype(bool)
+    bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8, offset=8), count=_count(packed))
+    return np.asarray(bits, dtype=bool)
+
+
+def unpack(given: Sequence[Examples]) -> np.ndarray:
+    """Return what examples give to the main metric, fp64 [k, n], of k runs with as many examples.
+
+    Raises:
+        ValueError: they do not have as many.
+    """
+    packed = [one.packed for one in given]
+    if all(one[:1] == b"b" for one in packed) and len({one[:9] for one in packed}) == 1:
+        bits = np.frombuffer(b"".join(one[9:] for one in packed), dtype=np.uint8).reshape(len(packed), -1)
+        values: np.ndarray = np.unpackbits(bits, axis=1, count=given[0].n).astype(np.float64)
+        return values
+    return np.stack([_unpacked(one) for one in packed])
 
 
 def _unpacked(packed: bytes) -> np.ndarray:

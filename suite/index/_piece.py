@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import bisect
 import io
 import threading
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from suite.headings import Heading, check_texts
 from suite.index._entry import Examples
 from suite.index._line import GIVEN, HEAD, REQUIRED, SCHEMA, VERSION, Line
 
-MOST_KEPT = 4
-"""Row groups whose examples are kept at hand: boards go through them in their order."""
+MOST_KEPT = 64_000_000
+"""Bytes of row groups whose examples are kept at hand: what goes through many of them does so in their order."""
 
 MOST_LINES, MOST_BYTES = 10_000_000, 1_000_000_000
 """What a stranger's index may claim: lines, and bytes of a row group in memory.
@@ -40,7 +40,9 @@ class Piece:
         self._file, self._lock = file, threading.Lock()
         about = file.metadata
         self._bounds = np.cumsum([0, *(about.row_group(number).num_rows for number in range(about.num_row_groups))])
-        self._kept: dict[int, list[pa.Array]] = {}
+        self._ends = self._bounds[1:].tolist()
+        self._kept: dict[int, tuple[int, list[Examples]]] = {}
+        self._room = MOST_KEPT
         self.names: list[str] = self.column("name")
         self.seals: list[str] = self.column("seal")
 
@@ -85,7 +87,7 @@ class Piece:
         before = np.concatenate([[0], np.cumsum(sizes)])[: len(groups)]
         places = np.searchsorted(groups, np.searchsorted(self._bounds, rows, side="right") - 1)
         wanted = rows - self._bounds[groups][places] + before[places]
-        return found if len(wanted) == len(found) else found.take(pa.array(wanted))
+        return found if len(wanted) == len(found) else found.take(as_array(wanted))
 
     def column(self, name: str, rows: np.ndarray | None = None) -> list[Any]:
         """Return one column as a list; texts that are the same are the same object.
@@ -110,24 +112,28 @@ class Piece:
 
     def examples(self, row: int) -> Examples | None:
         """Return what the examples of a row give, None where it cannot be read."""
-        group = int(np.searchsorted(self._bounds, row, side="right")) - 1
+        group = bisect.bisect_right(self._ends, row)
         with self._lock:
-            held = self._kept.get(group)
-            if held is None:
-                with contextlib.suppress(pa.ArrowException, OSError, ValueError):
-                    found = self._file.read_row_group(group, list(GIVEN), use_threads=False).combine_chunks()
-                    held = [_one(found[name]) for name in GIVEN]
-                if held is None:
-                    return None
-                while len(self._kept) >= MOST_KEPT:
-                    self._kept.pop(next(iter(self._kept)))
-                self._kept[group] = held
-        place = row - int(self._bounds[group])
-        given = (column.dictionary[column.indices[place].as_py()].as_py() for column in held)
-        with contextlib.suppress(TypeError):  # one of them is null
-            found = Examples(*given)
-            return found if found.sound else None
-        return None
+            held = self._kept.get(group) or self._fetched(group)
+        if held is None:
+            return None
+        return held[1][row - int(self._bounds[group])]
+
+    def _fetched(self, group: int) -> tuple[int, list[Examples]] | None:
+        """Read what the examples of a row group give and keep it at hand; what was kept the longest may have to go."""
+        try:
+            read = self._file.read_row_group(group, list(GIVEN), use_threads=False)
+            given = list(map(Examples, *(as_list(read[name]) for name in GIVEN)))
+            if not all(one.sound for one in {one.shape: one for one in given}.values()):
+                return None
+        except (pa.ArrowException, OSError, TypeError, ValueError):
+            return None
+        found = read.nbytes, given
+        self._room -= found[0]
+        while self._kept and self._room < 0:
+            self._room += self._kept.pop(next(iter(self._kept)))[0]
+        self._kept[group] = found
+        return found
 
     def lines(self) -> list[Line]:
         """Return all lines; none where one of them cannot be read."""
@@ -143,30 +149,34 @@ def as_list(column: pa.ChunkedArray) -> list[Any]:
     """Return a column as a list; of texts that stand in it once, one object each."""
     found: list[Any] = []
     for chunk in column.chunks:
-        found += _texts(chunk) if pa.types.is_dictionary(chunk.type) else _plain(chunk)
+        if pa.types.is_dictionary(chunk.type):
+            known = np.array([*chunk.dictionary.to_pylist(), None], dtype=object)
+            found += list(known[codes_of(chunk)])
+        else:
+            found += chunk.to_pylist() if chunk.null_count else _numbers(chunk).tolist()
     return found
 
 
-def _texts(chunk: pa.DictionaryArray) -> list[Any]:
-    known = np.array([*chunk.dictionary.to_pylist(), None], dtype=object)
-    codes = chunk.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
-    return list(known[codes])
+def codes_of(chunk: pa.DictionaryArray) -> np.ndarray:
+    """Return where in the dictionary each value stands, int [n]; -1 for null."""
+    if chunk.indices.null_count:
+        return np.array([-1 if code is None else code for code in chunk.indices.to_pylist()])
+    return _numbers(chunk.indices)
 
 
-def _plain(chunk: pa.Array) -> list[Any]:
-    """Return numbers or texts: arrow's own way makes an object of its own of each first."""
-    if not chunk.null_count:
-        return list(chunk.to_numpy(zero_copy_only=False).tolist())
-    if not pa.types.is_primitive(chunk.type):
-        return list(chunk.to_pylist())
-    values = np.array(chunk.fill_null(0).to_numpy(zero_copy_only=False).tolist(), dtype=object)
-    values[chunk.is_null().to_numpy(zero_copy_only=False)] = None
-    return list(values)
+def _numbers(chunk: pa.Array) -> np.ndarray:
+    """Return numbers [n] as they lie in memory: arrow's own ways load pandas first."""
+    buffer, within = chunk.buffers()[1], slice(chunk.offset, chunk.offset + len(chunk))
+    if not len(chunk):
+        return np.empty(0, dtype=np.int64)
+    if pa.types.is_boolean(chunk.type):
+        return np.unpackbits(np.frombuffer(buffer, np.uint8), bitorder="little")[within].astype(bool)
+    return np.frombuffer(buffer, chunk.type.to_pandas_dtype())[within]
 
 
-def _one(column: pa.ChunkedArray | pa.Array) -> pa.DictionaryArray:
-    """Return a column as one array."""
-    return column.combine_chunks().chunk(0) if column.num_chunks > 1 else column.chunk(0)
+def as_array(rows: np.ndarray) -> pa.Array:
+    """Return numbers of rows, int64 [n], as arrow has them."""
+    return pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows, np.int64))])
 
 
 def _is_index(about: pq.FileMetaData) -> bool:

@@ -15,12 +15,13 @@ the seeds, in shares of any size and with 3 seeds, it covers 91% at the worst.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from suite.stats._estimate import Estimate
+from suite.stats._layouts import Layout, alike, check, differences, layouts
 from suite.stats.proportions import Agreed, Counted, clopper_pearson, wilson
-from suite.stats.shares import NOTHING, Share, half_width, p_of, pooled
+from suite.stats.shares import NOTHING, Share, p_of, pooled
 
 __all__ = [
     "NOTHING",
@@ -32,7 +33,9 @@ __all__ = [
     "clopper_pearson",
     "clustered",
     "corrected_resampled",
+    "differences",
     "layout",
+    "layouts",
     "mean_interval",
     "mean_of",
     "p_value",
@@ -41,34 +44,6 @@ __all__ = [
     "two_way",
     "wilson",
 ]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean with the shares of its variance; `item` is None where nothing can be said of it.
-
-    The examples' share is what other examples alone would change, where there are seeds to tell; else all of it.
-    `counted` stands in where the shares would leave no width, as at a proportion of 0 or 1.
-    """
-
-    mean: float
-    item: Share | None = None
-    seed: Share = NOTHING
-    counted: Counted | Agreed | None = None
-
-    @property
-    def error(self) -> float | None:
-        """The standard error of the mean, or None."""
-        return None if self.item is None else float(np.sqrt(self.item.variance + self.seed.variance))
-
-    def interval(self, level: float = 0.95) -> tuple[float, float] | None:
-        """Return the two-sided interval, or None where there is none."""
-        if self.counted is not None:
-            return self.counted.interval(level)
-        if self.item is None:
-            return None
-        half = half_width((self.item, self.seed), (1 - level) / 2)
-        return self.mean - half, self.mean + half
 
 
 def p_value(estimate: Estimate, at: float = 0.0) -> float | None:
@@ -82,55 +57,13 @@ def p_value(estimate: Estimate, at: float = 0.0) -> float | None:
     return None if estimate.item is None else p_of((estimate.item, estimate.seed), estimate.mean - at)
 
 
-@dataclass(frozen=True)
-class Layout:
-    """A matrix [seeds, examples] as far as its mean and differences of means need it.
-
-    `means` are the examples' over seeds, fp64 [n]; `seed` is the seeds' share, `cell` how much of it the
-    examples' holds already.
-    """
-
-    means: np.ndarray
-    seed: Share
-    cell: float
-
-    def estimate(self) -> Estimate:
-        """Return the mean with its error; see `two_way`."""
-        mean, n = float(self.means.mean()), len(self.means)
-        if n < 2:
-            return Estimate(mean)
-        item = _item_share(self.means, self.cell)
-        if item.variance > 0 or self.seed.variance > 0:
-            return Estimate(mean, item, self.seed)
-        return Estimate(mean, counted=Counted(round(mean * n), n, 0.0, 1.0) if mean in (0.0, 1.0) else None)
-
-    def minus(self, other: Layout, span: float | None = None) -> Estimate:
-        """Return the paired difference of the means; see `paired_difference`."""
-        n = len(self.means)
-        if n != len(other.means):
-            raise ValueError(f"paired over different numbers of examples: {n} and {len(other.means)}")
-        mean = float(self.means.mean() - other.means.mean())
-        if n < 2:
-            return Estimate(mean)
-        item = _item_share(self.means - other.means, self.cell + other.cell)
-        seed = pooled((self.seed, other.seed))
-        if item.variance > 0 or seed.variance > 0:
-            return Estimate(mean, item, seed)
-        if mean == 0:
-            return Estimate(mean, counted=Agreed(n, span) if span else None)
-        return Estimate(mean, counted=Counted(n, n, -mean, mean))
-
-
 def layout(x: np.ndarray, deals: int = 1) -> Layout:
     """Return what the mean of x [seeds, examples] needs; `deals` is that of `two_way`.
 
     Raises:
         ValueError: a value is not finite.
     """
-    _check(x)
-    means = x.mean(axis=0)
-    seed, cell = _seed_share(x, means, deals) if x.shape[1] > 1 else (NOTHING, 0.0)
-    return Layout(means, seed, cell)
+    return layouts(x[None], deals)[0]
 
 
 def two_way(x: np.ndarray, deals: int = 1) -> Estimate:
@@ -170,9 +103,9 @@ def paired_difference(
 def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, tuple[float, float] | None]:
     """Return the mean of independent values with Student's 95% interval; values that do not differ have none."""
     x = np.asarray(values, dtype=np.float64)
-    _check(x)
+    check(x)
     mean = float(x.mean())
-    if _alike(x):
+    if alike(x):
         return mean, None
     return mean, Estimate(mean, Share(float(x.var(ddof=1)) / len(x), len(x) - 1.0)).interval()
 
@@ -186,9 +119,9 @@ def corrected_resampled(scores: np.ndarray, test_to_train: float) -> Estimate:
     of folds, 96% by five, 97% by bootstrap replicates; those of s^2/J 93, 60 and 24 to 65%. Scores that do not
     differ, and a single one, give no interval.
     """
-    _check(scores)
+    check(scores)
     mean = float(scores.mean())
-    if _alike(scores):
+    if alike(scores):
         return Estimate(mean)
     spread = float(scores.var(ddof=1))
     return Estimate(mean, Share((1 / len(scores) + test_to_train) * spread, len(scores) - 1.0))
@@ -207,34 +140,6 @@ def clustered(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     means = values.mean(axis=1, keepdims=True)
     sums = np.stack([np.bincount(codes, weights=row, minlength=sizes) for row in values - means])
     return np.asarray(means + sums * (sizes / values.shape[1]))
-
-
-def _alike(values: np.ndarray) -> bool:
-    """Return whether nothing but rounding tells values apart, as it does 0.9 - 0.8 and 0.7 - 0.6."""
-    return float(np.ptp(values)) <= 1e-12 * max(1.0, float(np.abs(values).max()))
-
-
-def _check(*arrays: np.ndarray) -> None:
-    """Refuse what would come out as no number."""
-    if not all(np.isfinite(x).all() for x in arrays):
-        raise ValueError("a value is not finite: nothing can be said of a mean over it")
-
-
-def _item_share(means: np.ndarray, cell: float) -> Share:
-    """Return the examples' share from their means over seeds, fp64 [n], less what seeds and examples share."""
-    whole = 0.0 if _alike(means) else float(means.var(ddof=1)) / len(means)
-    return Share(max(whole - cell, 0.0), len(means) - 1.0)
-
-
-def _seed_share(x: np.ndarray, columns: np.ndarray, deals: int) -> tuple[Share, float]:
-    """Return the seeds' share, of one deal, and how much of it the examples' share holds already."""
-    seeds, items = x.shape
-    rows = x.mean(axis=1)
-    if _alike(rows):
-        return NOTHING, 0.0
-    residual = x - rows[:, None] - columns[None, :] + columns.mean()
-    cell = float((residual**2).sum()) / ((seeds - 1) * (items - 1)) / (items * seeds)
-    return Share(deals * float(rows.var(ddof=1)) / seeds, max(seeds - deals, 1.0)), deals * cell
 
 
 def mean_of(parts: Sequence[Estimate], scales: Sequence[float]) -> Estimate:

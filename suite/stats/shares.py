@@ -15,6 +15,7 @@ whatever the shares are, and a p of .0025 is reached at most .0025 of the time h
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -50,12 +51,24 @@ def pooled(shares: Iterable[Share]) -> Share:
 
 def half_width(shares: Sequence[Share], tail: float) -> float:
     """Return how far the interval reaches that leaves `tail`, above 0 and below .5, on either side."""
-    from scipy.special import ndtri, stdtrit
-
-    z = float(ndtri(tail)) ** 2
+    z = _normal(tail) ** 2
     total = sum(share.variance for share in shares)
-    squares = sum((float(stdtrit(share.df, tail)) ** 4 - z**2) * share.variance**2 for share in shares)
+    squares = sum((_student(share.df, tail) ** 4 - z**2) * share.variance**2 for share in shares)
     return float(((z * total) ** 2 + squares) ** 0.25)
+
+
+@functools.lru_cache(maxsize=256)
+def _normal(tail: float) -> float:
+    from scipy.special import ndtri
+
+    return float(ndtri(tail))
+
+
+@functools.lru_cache(maxsize=4096)
+def _student(df: float, tail: float) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(df, tail))
 
 
 def p_of(shares: Sequence[Share], distance: float) -> float:
