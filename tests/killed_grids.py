@@ -317,7 +317,7 @@ def broken(store: Path) -> dict[str, str]:
     from suite.store import Store
 
     held = Store(str(store))
-    faults = {}
+    faults = dict(held.contents().faults)
     for name in held.names():
         key, _, attempt = name.rpartition("-")
         try:
