@@ -22,7 +22,7 @@ from made_records import LOSS, grid, made
 
 from suite import publication
 from suite.publication._every_eval_ever import document
-from suite.spec import CheckpointRef, DatasetRef, SuiteError
+from suite.spec import CheckpointRef, DatasetRef, SuiteError, digest
 from suite.store import Store
 
 OTHER = "hf_otherotherotherotherother"
@@ -147,7 +147,10 @@ def test_reading_leaves_no_commit_even_if_the_index_is_of_another_version(
     table = pq.read_table(io.BytesIO(repository.files[path]))
     other = io.BytesIO()
     pq.write_table(table.replace_schema_metadata({b"index": b"0"}), other)
-    repository.commit(repository.files | {path: other.getvalue()})
+    folder = path.rpartition("/")[0]
+    named = f"{folder.partition('-')[0]}-{digest(other.getvalue())[7:39]}"  # as that version would have named it
+    files = {name.replace(folder, named): content for name, content in repository.files.items()}
+    repository.commit(files | {f"{named}/index.parquet": other.getvalue()})
     commits, before = len(repository.commits), len(hub.requests)
     away = session.suite("leaderboard", "--store", "hf://datasets/org/index")
     assert away.out == session.suite("leaderboard", "--store", store).out
@@ -185,6 +188,44 @@ def test_a_rerun_is_published_beside_the_first(hub: LoopbackHub, session: Sessio
     told = session.suite("publish-results", "--to", "org/again", "--store", tmp_path)
     assert "1 record is new, 1 is there already." in told.out
     assert [name[-2:] for name in sorted(names_in(published(hub, "org/again")))] == ["-1", "-2"]
+
+
+def test_small_packs_become_one_and_every_byte_stays(hub: LoopbackHub, session: Session, tmp_path: Path) -> None:
+    store, words = tmp_path / "results", ("publish-results", "--to", "org/small", "--store", tmp_path / "results")
+    for place in range(3):
+        filled(store, grid({f"org/m{place}": 0.7}, ["one", "two"], seeds=1, n=30))
+        assert session.suite(*words).code == 0
+    repository, there = published(hub, "org/small"), "hf://datasets/org/small"
+    assert len({path.split("/")[1] for path in repository.files if path.startswith("packs/")}) == 3
+    before, names = session.suite("leaderboard", "--store", there).out, names_in(repository)
+    shown = session.suite(*words, "--merge", "--dry-run").out
+    assert shown.count("\n- packs/") == 9
+    assert len({path.split("/")[1] for path in repository.files if path.startswith("packs/")}) == 3
+    commits = len(repository.commits)
+    told = session.suite(*words, "--merge")
+    assert (told.code, told.err) == (0, "")
+    assert "Small packs: 12 files of the data set 'org/small' changed in one commit" in told.out
+    assert len(repository.commits) == commits + 1
+    (pack,) = {path.split("/")[1] for path in repository.files if path.startswith("packs/")}
+    assert sorted(names_in(repository)) == sorted(names)
+    for name in names:
+        for file in ("record.json", "predictions.parquet"):
+            here = (store / "records" / name[:2] / name / file).read_bytes()
+            read = session.run(READ_FILE, store=there, path=f"records/{name[:2]}/{name}/{file}")
+            assert bytes.fromhex(read) == here
+    assert session.suite("leaderboard", "--store", there).out == before
+    assert "Small packs: Nothing to change" in session.suite(*words, "--merge").out
+    repository.commit({**repository.files, f"packs/{pack}x/index.parquet": b"none", "packs/y/index.parquet": b""})
+    told = session.suite("publish-results", "--to", "org/small", "--store", store, "--merge")
+    assert (told.code, "is no index of records; nothing was published" in told.err) == (2, True)
+    assert session.suite("publish-results", "--to", "org/gone", "--store", store, "--merge", "--dry-run").code == 2
+
+
+READ_FILE = """
+from suite import packs
+fs, root = packs.opened(store)
+result = fs.cat_file(f"{root}/{path}").hex()
+"""
 
 
 def test_two_publish_at_once(hub: LoopbackHub, tmp_path: Path) -> None:

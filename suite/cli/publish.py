@@ -58,13 +58,16 @@ def publish_results(
     pull_request: PullRequest = False,
     dry_run: DryRun = False,
     private: Private = False,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Then make one pack of the small ones: many are slow to read.")
+    ] = False,
     every_eval_ever: Annotated[
         Path | None, typer.Option(help="Write the records in the schema of Every Eval Ever below this folder, too.")
     ] = None,
 ) -> None:
     """Push records to a data set on the Hub: those that it lacks, in one commit."""
     with told():
-        from suite.publication import Destination, export, publish_results
+        from suite.publication import Destination, export, merge_packs, publish_results
         from suite.spec import SuiteError
 
         if to is None and every_eval_ever is None:
@@ -75,6 +78,10 @@ def publish_results(
             for reason in made.left_out.values():
                 typer.echo(f"Left out: {reason}")
             typer.echo(made.sentence())
+        if to is not None and merge:
+            put = merge_packs(Destination(to, pull_request, dry_run))
+            _show(put)
+            typer.echo(f"Small packs: {put.sentence()}")
         if every_eval_ever is not None:
             written = export(store, every_eval_ever, (to or "unknown").partition("/")[0])
             typer.echo(f"{len(written):,} records are below {every_eval_ever} as Every Eval Ever has them.")

@@ -12,11 +12,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from suite.publication._destination import Destination
+from suite.publication._merging import merge_packs
 from suite.publication._model import About, publish
 from suite.publication._results import Published, publish_results
 from suite.store import Store
 
-__all__ = ["About", "Destination", "Published", "export", "publish", "publish_results"]
+__all__ = ["About", "Destination", "Published", "export", "merge_packs", "publish", "publish_results"]
 
 
 def export(store: str | Store, folder: Path, organisation: str) -> list[Path]:

@@ -97,8 +97,10 @@ def write(filed: Iterable[Filed], folder: Path, others: Callable[[Filed], str]) 
     """
     files: dict[str, Path] = {}
     for some in _portions(filed):
-        name = digest("\n".join(sorted(f"{one.name} {digest(one.digest)}" for one in some)).encode())[7:39]
-        for file, table, options in _tables(some, others):
+        made = [*_tables(some, others)]
+        held = {one.name: digest(one.digest) for one in some}
+        name = packs.name_of(held, next(table for _, table, _ in made if isinstance(table, bytes)))
+        for file, table, options in made:
             path = f"{packs.FOLDER}/{name}/{file}"
             files[path] = folder / path
             files[path].parent.mkdir(parents=True, exist_ok=True)
@@ -135,4 +137,4 @@ def _tables(
     tables = {"name": [one.name for one in some], "predictions": [one.table for one in some]}
     options = {"use_dictionary": False, "row_group_size": GROUP}
     yield packs.PREDICTIONS, pa.table(tables, schema=_PREDICTIONS), options
-    yield packs.INDEX, index.write([index.line_of(one.record, one.table, "") for one in some]), {}
+    yield packs.INDEX, index.write([index.line_of(one.record, one.table, digest(one.digest)) for one in some]), {}
