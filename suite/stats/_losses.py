@@ -63,7 +63,7 @@ class Softmax:
 
     def bent(self, expected: np.ndarray) -> np.ndarray:
         """Return the mean of p (1 - p) over the classes [n]."""
-        found: np.ndarray = (1 - np.einsum("ij,ij->i", expected, expected)) / expected.shape[1]
+        found: np.ndarray = np.maximum(1 - np.einsum("ij,ij->i", expected, expected), 0) / expected.shape[1]
         return found
 
     def dot(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
