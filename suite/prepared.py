@@ -197,17 +197,18 @@ def tokens(at: Address, make: Callable[[], tuple[Items, list[int]]]) -> tuple[It
 def _packed(items: Items, cut: Sequence[int]) -> dict[str, np.ndarray] | None:
     """Return all items' numbers one behind the other, int32 each name, with the items' lengths."""
     names = list(items[0])
-    lengths = [len(item[names[0]]) for item in items]
-    for item, length in zip(items, lengths, strict=True):
-        if list(item) != names or any(len(item[name]) != length for name in names):
-            return None
-    try:
-        whole = {
-            f"item {place} {name}": np.fromiter((x for item in items for x in item[name]), np.int32, sum(lengths))
-            for place, name in enumerate(names)
-        }
-    except (TypeError, ValueError, OverflowError):
+    if any(list(item) != names or len({len(of) for of in item.values()}) > 1 for item in items):
         return None
+    lengths = [len(item[names[0]]) for item in items]
+    whole = {}
+    for place, name in enumerate(names):
+        numbers = [number for item in items for number in item[name]]
+        if set(map(type, numbers)) - {int}:  # numpy would cut fractions off
+            return None
+        try:
+            whole[f"item {place} {name}"] = np.array(numbers, np.int32)
+        except OverflowError:
+            return None
     return whole | {"lengths": np.array(lengths, np.int32), "cut": np.array(cut, np.int32)}
 
 
