@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from suite import engines, environment, kinds, runs, timing
+from suite import engines, environment, runs
+from suite.grid import _rounds
+from suite.grid._data import check_data as check_data
+from suite.grid._rounds import Done as Done
+from suite.grid._rounds import Progress as Progress
 from suite.plan import Request, plan
-from suite.resources import cache_folder, check_cache
+from suite.resources import check_cache
 from suite.runs import leaves_weights as leaves_weights
-from suite.spec import Failure, Record, Result, RunSpec, SuiteError, TaskSpec, canonical_json
-from suite.store import Store, UnwritableError
-
-Progress = Callable[[RunSpec, dict[str, Any]], None]
+from suite.spec import Failure, Record, RunSpec, SuiteError
+from suite.store import Store
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,6 @@ class Place:
 
 PLACED = tuple(one.name for one in fields(Place) if one.name != "store")
 """The options that say where runs are carried out."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """One run that has a record: just made, or stored when it was asked for."""
-
-    record: Record
-    stored: bool
 
 
 @dataclass
@@ -134,7 +127,7 @@ def carry_out(
         store.check_writable()
         check_cache()
     for spec in held:
-        yield from _or_failure(spec, functools.partial(_fetch, store, spec))
+        yield from _rounds.stored(spec, store)
     if not missing:
         return
     os.environ["OMP_NUM_THREADS"] = str(machine.threads)  # torch is loaded from here on: there is something to run
@@ -143,88 +136,8 @@ def carry_out(
         machine = replace(machine, precision=place.precision or engine.precision(machine))
     with store.drafts() if keep else contextlib.nullcontext() as drafts:
         looked_at = place.store if place.engine == "local" else None
-        orders = runs.Orders(looked_at, _unfinished(store), str(drafts) if keep else None, force)
-        yield from _carry_out(missing, _Hand(engine, machine, place.workers, store, orders, progress))
-
-
-@dataclass(frozen=True)
-class _Hand:
-    """What runs are carried out with."""
-
-    engine: engines.Engine
-    machine: environment.Machine
-    workers: int
-    store: Store
-    orders: runs.Orders
-    progress: Progress
-
-    def map(self, specs: Sequence[RunSpec]) -> Iterator[engines.Outcome]:
-        work = functools.partial(runs.carry_out, orders=self.orders)
-        return self.engine.map(work, specs, self.machine, self.workers, self.progress)
-
-
-def _unfinished(store: Store) -> Path:
-    """Return the folder of what unfinished runs leave: in the store, or in the cache where that is no folder."""
-    folder = (store.folder or cache_folder()) / runs.FOLDER
-    with contextlib.suppress(OSError):  # without it a run that stops starts anew
-        folder.mkdir(parents=True, exist_ok=True)
-        runs.sweep(folder)
-    return folder
-
-
-def _carry_out(specs: Sequence[RunSpec], hand: _Hand) -> Iterator[Done | Failure]:
-    """Carry out runs; those that another command is at come last, when there is nothing else to do."""
-    elsewhere = yield from _round(specs, hand)
-    if not elsewhere:
-        return
-    some = f"{len(elsewhere)} of these runs" if len(elsewhere) > 1 else "one of these runs"
-    hand.progress(elsewhere[0], {"note": f"Another command on this store carries out {some}; waiting for it."})
-    waiting = replace(hand, orders=replace(hand.orders, wait=True))
-    for spec in (yield from _round(elsewhere, waiting)):
-        yield Failure(spec, "Another command carried it out, but the store does not hold it; run again.")
-
-
-def _round(specs: Sequence[RunSpec], hand: _Hand) -> Generator[Done | Failure, None, list[RunSpec]]:
-    """Carry out runs once; return those that another command is at. Nothing is begun that no store would take."""
-    left = {spec.key(): spec for spec in specs}
-    elsewhere = []
-    for spec, outcome in hand.map(specs):
-        del left[spec.key()]
-        if isinstance(outcome, Failure):
-            yield _logged(outcome, hand.store)
-        elif outcome:
-            try:
-                yield from _filed(spec, outcome, hand)
-            except UnwritableError as error:
-                yield Failure(spec, str(error))
-                break
-        elif runs.is_held(spec, hand.store, hand.orders.keep is not None):
-            yield from _or_failure(spec, functools.partial(_fetch, hand.store, spec))
-        else:
-            elsewhere.append(spec)
-    else:
-        return elsewhere
-    for spec in (*left.values(), *elsewhere):
-        yield Failure(spec, "Not carried out, since the store cannot be written.")
-    return []
-
-
-def _filed(spec: RunSpec, outcome: list[Result], hand: _Hand) -> Iterator[Done | Failure]:
-    """Put a run's results into the store.
-
-    Raises:
-        UnwritableError: the store takes nothing any more.
-    """
-    again = hand.orders.force or (hand.orders.keep is not None and leaves_weights(spec))
-    try:
-        filed = list(_or_failure(spec, functools.partial(_file, hand.store, outcome, again)))
-        if not any(isinstance(one, Failure) for one in filed):
-            runs.settle(spec, hand.orders)
-    finally:
-        runs.release(spec)
-    yield from filed
-    if reason := next((result.unkept for result in outcome if result.unkept), None):
-        yield Failure(spec, f"The record is stored, but its weights could not be kept: {reason}")
+        orders = runs.Orders(looked_at, _rounds.unfinished(store), str(drafts) if keep else None, force)
+        yield from _rounds.carry_out(missing, _rounds.Hand(engine, machine, place.workers, store, orders, progress))
 
 
 def check_place(place: Place) -> tuple[environment.Machine, engines.Engine]:
@@ -246,78 +159,6 @@ def check_place(place: Place) -> tuple[environment.Machine, engines.Engine]:
     if problems:
         raise SuiteError("\n".join(problems))
     return machine, engine
-
-
-def _fetch(store: Store, spec: RunSpec) -> list[Done]:
-    return [Done(store.get(spec.key(task.name)), stored=True) for task in spec.tasks]
-
-
-def _file(store: Store, made: Sequence[Result], again: bool) -> list[Done]:
-    with timing.phase("storing"):
-        return [Done(store.put(result, again), stored=False) for result in made]
-
-
-def _or_failure(spec: RunSpec, ask: Callable[[], list[Done]]) -> Iterator[Done | Failure]:
-    """Yield what the store answers; a record that it cannot give or take is that run's failure, not the grid's."""
-    try:
-        yield from ask()
-    except UnwritableError:
-        raise
-    except SuiteError as error:
-        yield Failure(spec, str(error))
-
-
-_CHECKED: set[str] = set()
-"""The data that this process has looked at: a race asks again at every turn."""
-
-
-@timing.phase("checking data")
-def check_data(specs: Sequence[RunSpec]) -> None:
-    """Read every task's data and look at each row, once in the life of this process.
-
-    Raises:
-        SuiteError: data that cannot be used; all tasks' mistakes are told at once.
-    """
-    problems: dict[tuple[str, str], str] = {}
-    seen: set[tuple[str, str]] = set()
-    cuts = {(t.name, one.resample, one.seed, one.fold): (t, one) for one in specs for t in one.tasks}
-    for (name, resample, _, _), (task, spec) in cuts.items():
-        if (name, resample) in problems or (resample == "holdout" and (name, resample) in seen):
-            continue
-        try:
-            _check(task, spec, every_row=(name, resample) not in seen)
-        except SuiteError as error:
-            problems[name, resample] = str(error)
-        seen.add((name, resample))
-    if problems:
-        raise SuiteError("\n".join(problems.values()))
-
-
-def _check(task: TaskSpec, spec: RunSpec, every_row: bool) -> None:
-    """Look at a task's data as a run cuts it.
-
-    Raises:
-        SuiteError: it cannot be used.
-    """
-    cut = [] if spec.resample == "holdout" else [spec.resample_seed(), spec.fold]
-    about = canonical_json(
-        [task.model_dump(mode="json", by_alias=True), dict(spec.protocol.limits), spec.resample, cut, every_row]
-    )
-    if about in _CHECKED:
-        return
-    from suite import evaluation, metrics
-
-    kind = kinds.get(task.kind)
-    metrics.check(task, kind.target)
-    stages = evaluation.load_rows(task, spec)  # each fold is cut: one may lack what the others have
-    for rows in stages if every_row else ():
-        kind.check(task, rows)
-    _CHECKED.add(about)
-
-
-def _logged(failure: Failure, store: Store) -> Failure:
-    where = store.log(failure.spec.key()[:16], failure.details) if failure.details else None
-    return Failure(failure.spec, failure.reason, where or "")
 
 
 def run(
