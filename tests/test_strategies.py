@@ -422,6 +422,52 @@ def test_the_folds_of_a_task_share_the_features_of_its_rows(
     assert sorted(results[-1].columns["id"]) == sorted(tested)
 
 
+def test_the_folds_of_limited_rows_share_the_features_of_all(
+    planned: Any, tiny_bert: Path, text_task: Path, machine: Machine, own_cache: Path
+) -> None:
+    seeds = planned(tiny_bert, text_task, "linear_probe", seeds=2, limits={"train": 20, "validation": 5})
+    cuts = [{"resample": way, "fold": fold} for way in ("kfold:3", "bootstrap:2") for fold in range(2)]
+    results = [_evaluate(spec.model_copy(update=cut), machine) for cut in cuts for spec in seeds]
+    assert len(list(own_cache.rglob("*.safetensors"))) == 1
+    assert all(result.record.counts["train"] == 20 for result in results)
+    assert [result.record.training["features_stored"] for result in results] == [False] + [True] * 7
+
+
+def test_the_parts_of_every_seed_share_the_features_of_the_whole_splits(
+    planned: Any, tiny_bert: Path, text_task: Path, machine: Machine, own_cache: Path
+) -> None:
+    seeds = planned(tiny_bert, text_task, "linear_probe", seeds=2)
+    parts_ = [spec.model_copy(update={"resample": "partition:2", "fold": fold}) for fold in range(2) for spec in seeds]
+    results = [_evaluate(spec, machine) for spec in (seeds[0], *parts_)]  # held out first: the splits are its own
+    assert len(list(own_cache.rglob("*.safetensors"))) == 3
+    assert [result.record.training["features_stored"] for result in results] == [False] + [True] * 4
+    assert len({result.record.counts["train"] for result in results}) > 1
+
+
+def test_pooled_features_are_each_rows_own(
+    planned: Any, tiny_bert: Path, text_task: Path, machine: Machine, own_cache: Path, jobs: list[Any]
+) -> None:
+    (spec,) = planned(tiny_bert, text_task, "linear_probe", limits={"train": 20, "validation": 5})
+    for way in ("kfold:3", "partition:2"):
+        _evaluate(spec.model_copy(update={"resample": way}), machine)
+    (spec,) = planned(tiny_bert, text_task, "linear_probe")
+    _evaluate(spec.model_copy(update={"resample": "partition:2"}), machine)
+    for job in jobs:
+        reader = Reader(job.build, "mean", job.part.collate, job.device, None)
+        for rows, split in zip(_rows.read(reader, job), job.part.splits, strict=True):
+            assert np.allclose(rows.x, reader.read(split.items, split.lengths, split.ids), atol=1e-5)
+
+
+def test_an_old_recipe_pools_the_rows_of_its_own_cut(
+    planned: Any, tiny_bert: Path, text_task: Path, machine: Machine, own_cache: Path
+) -> None:
+    (spec,) = planned(tiny_bert, text_task, "linear_probe", limits={"train": 20, "validation": 5})
+    settings = {name: value for name, value in spec.settings.items() if name not in ("solver", "tolerance")}
+    for fold in range(2):
+        _evaluate(spec.model_copy(update={"settings": settings, "resample": "kfold:3", "fold": fold}), machine)
+    assert len(list(own_cache.rglob("*.safetensors"))) == 2
+
+
 # -- LoRA --------------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -107,10 +108,27 @@ def _make(spec: RunSpec, task: TaskSpec) -> Ready:
                 score=lambda outputs: main_score(task, kind, validation, outputs),
                 identity={},
                 classes=tuple(classes) if kind.target in predictors.NAMED else (),
+                uncut=None if spec.resample == "holdout" else functools.partial(_uncut, spec, task),
             )
 
         stages = tuple(part(rows) for rows in cut)
     return Ready(task, kind, classes, cut[-1].pins, max_length, stages, tuple(cut))
+
+
+_UNCUT: dict[str, tuple[Prepared, ...]] = {}
+
+
+def _uncut(spec: RunSpec, task: TaskSpec) -> tuple[Prepared, ...]:
+    """Return a task's splits, neither cut nor limited, as the checkpoint takes them; the last are kept."""
+    key = _address(spec.model_copy(update={"resample": "holdout"}), task)
+    if key not in _UNCUT:
+        kind = kinds.get(task.kind)
+        whole = data.load(task, tasks.local_files(task), {})
+        processor, max_length = processors.load(spec.checkpoint, kind.modality, spec.protocol.max_length)
+        classes = kind.classes(task, whole)
+        _UNCUT.clear()
+        _UNCUT[key] = tuple(kind.prepare(split, classes, processor, max_length) for split in whole.splits)
+    return _UNCUT[key]
 
 
 def _clusters(split: data.Split) -> list[str] | None:

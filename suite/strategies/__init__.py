@@ -31,6 +31,7 @@ class Part:
     `target` and `per_token` are the kind's; `score(outputs)` is the main metric on the validation split,
     larger being better. `identity` says what the rows' features depend on, the rows aside: weights,
     processor, precision, machine settings. `classes` are the names of the outputs, where they are classes.
+    `uncut()` gives the splits before they were cut and limited, where they were cut.
     """
 
     target: str
@@ -43,6 +44,7 @@ class Part:
     score: Callable[[Outputs], float]
     identity: Mapping[str, JsonValue]
     classes: tuple[str, ...] = ()
+    uncut: Callable[[], tuple[Prepared, ...]] | None = None
 
     @property
     def splits(self) -> tuple[Prepared, Prepared, Prepared]:

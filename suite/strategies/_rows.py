@@ -114,18 +114,48 @@ class Tokens:
 def read(reader: Reader, job: Job) -> list[Rows]:
     """Return the rows of the train, validation and test split.
 
-    Cuts of the same rows share one computation: the features of all rows that any of the splits has.
+    Cuts of the same rows share one computation: the features of all rows that any of the splits has, or of all that
+    the task has where that is cheaper in the end.
     """
-    part = job.part
-    if job.spec.resample.partition(":")[0] not in TOGETHER:
-        return [of(reader, split, part.per_token) for split in part.splits]
-    first = {row_of(one): (split, i) for split in part.splits for i, one in enumerate(split.ids)}
+    part, way, uncut = job.part, job.spec.resample.partition(":")[0], _uncut(job)
+    if way in TOGETHER:
+        pool = _pooled(uncut or part.splits)
+        features, names = _features(reader, pool, part.per_token), pool.ids
+        return [_rows(split, _of_rows(features, names, split)) for split in part.splits]
+    if uncut:
+        wholes = [_features(reader, whole, part.per_token) for whole in uncut]
+        return [
+            _rows(split, _of_rows(features, whole.ids, split))
+            for features, whole, split in zip(wholes, uncut, part.splits, strict=True)
+        ]
+    return [of(reader, split, part.per_token) for split in part.splits]
+
+
+def _uncut(job: Job) -> tuple[Prepared, ...] | None:
+    """Return the splits as they were before they were cut, where reading these once saves reading rows more often.
+
+    Under limits each fold has rows that no other has. The parts of another seed are other parts of the same rows.
+    Recipes that name no solver are older than this, and a row's last bits depend on its batch: they read on as before.
+    """
+    way, uncut = job.spec.resample.partition(":")[0], job.part.uncut
+    if uncut is None or "solver" not in job.spec.settings:
+        return None
+    worth = {"kfold": True, "bootstrap": True, "partition": False}
+    return uncut() if worth.get(way) is bool(job.spec.protocol.limits) else None
+
+
+def _pooled(splits: Sequence[Prepared]) -> Prepared:
+    """Return the different rows of several splits, by name; equal ones have one."""
+    first = {row_of(one): (split, i) for split in splits for i, one in enumerate(split.ids)}
     names = sorted(first)
     found = [first[name] for name in names]
-    lengths = [split.lengths[i] for split, i in found]
-    whole = _features(reader, replace(part.test, items=_Picked(found), lengths=lengths, ids=names), part.per_token)
-    places = {name: place for place, name in enumerate(names)}
-    return [_rows(split, whole[np.array([places[row_of(one)] for one in split.ids])]) for split in part.splits]
+    return replace(splits[-1], items=_Picked(found), lengths=[split.lengths[i] for split, i in found], ids=names)
+
+
+def _of_rows(features: np.ndarray | Words, names: Sequence[str], split: Prepared) -> np.ndarray | Words:
+    """Return the features of a split's rows, given those of all that are named."""
+    places = {row_of(name): place for place, name in enumerate(names)}
+    return features[np.array([places[row_of(one)] for one in split.ids])]
 
 
 def of(reader: Reader, split: Prepared, per_token: bool) -> Rows:
