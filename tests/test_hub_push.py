@@ -245,7 +245,7 @@ def test_a_hub_that_falls_silent_is_one_sentence_and_the_same_command_finishes(
 ) -> None:
     """Without an end to its patience the client would wait for ever: each silence here is longer than that."""
     path = tmp_path / "w.safetensors"
-    path.write_bytes(b"w" * 200_000)
+    path.write_bytes(b"silence" * 30_000)  # no other test has sent these
     head, name, of = repository.refs["main"], repository.name, f"/api/models/{repository.name}"
     with Session(hub, tmp_path / "home") as impatient:
         impatient.run("from suite.hub import _heads\n_heads.PATIENCE = 0.3")
