@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from suite.headings import Heading, heading
+from suite.headings import Heading, heading, task_of
 from suite.index._entry import Entry, Source
 from suite.index._piece import Piece, as_list, codes_of
 from suite.spec import SuiteError
@@ -97,6 +97,9 @@ class Indexed(Contents):
             return super().columns(*names)
         try:
             tables = [(part, part.piece.table(names, part.rows)) for part in self._firsts]
+            for name in set(names) & {"task_spec"}:
+                for text in {text for _, table in tables for text in as_list(table[name])}:
+                    task_of(text)
         except _DAMAGED:
             return super().columns(*names)
         order = np.argsort(np.concatenate([part.places for part in self._firsts] or [np.empty(0)]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import io
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -107,6 +108,8 @@ class Piece:
         if any(table[name].null_count for name in REQUIRED):
             raise pa.ArrowInvalid("a heading lacks what every one has")
         heads = list(map(Heading, *(as_list(table[name]) for name in HEAD)))
+        if not all(math.isfinite(head.score) for head in heads):
+            raise pa.ArrowInvalid("a score is not finite")
         check_texts(heads)
         return heads
 
