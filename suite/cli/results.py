@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,19 +129,35 @@ def _shown(store: str, keys: list[str] | None, quiet: bool) -> Iterator[dict[str
 
 def _verify(store: str, keys: list[str] | None, level: str, means: dict[str, Any], as_json: bool) -> Summary:
     """Print each check that was asked for by name, or does not hold; return what they come to."""
-    from dataclasses import asdict
+    from suite.verification import Tally, verify
 
-    from suite.verification import summarise, verify
-
-    checks = []
-    for check in verify(store, keys or None, level, **means):
-        checks.append(check)
-        if as_json:
-            typer.echo(json.dumps(asdict(check)))
-        elif keys or not check.ok or level == "retrain":
-            word = "ok     " if check.ok else "FAILED " if check.checked else "unknown"
-            typer.echo(f"{word}  {check.key[:12]}-{check.attempt}  {check.detail}")
-    summary = summarise(checks)
+    tally, found = Tally(), verify(store, keys or None, level, **means)
+    with _counted(found.total, as_json or level == "retrain") as advance:
+        for check in found.once():
+            tally.add(check)
+            advance()
+            if as_json:
+                typer.echo(json.dumps(vars(check)))
+            elif keys or not check.ok or level == "retrain":
+                word = "ok     " if check.ok else "FAILED " if check.checked else "unknown"
+                typer.echo(f"{word}  {check.key[:12]}-{check.attempt}  {check.detail}")
     if not as_json:
-        typer.echo(summary.sentence())
-    return summary
+        typer.echo(tally.summary().sentence())
+    return tally.summary()
+
+
+@contextlib.contextmanager
+def _counted(total: int, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Show on a terminal how many records are done; what is printed to another place goes there all the same."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from suite.display import console
+
+    screen = console(err=True)
+    columns = (TextColumn("records"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
+    shown = screen.is_terminal and not quiet
+    with Progress(
+        *columns, console=screen, transient=True, disable=not shown, redirect_stdout=sys.stdout.isatty()
+    ) as bar:
+        task = bar.add_task("records", total=total)
+        yield lambda: bar.advance(task)

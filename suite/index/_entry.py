@@ -122,7 +122,7 @@ class Entry:
     @property
     def values(self) -> np.ndarray:
         """What each test example gives to the main metric, fp64 [n]."""
-        return unpack([self.examples])[0]
+        return np.asarray(unpack([self.examples])[0])
 
     @property
     def clusters(self) -> np.ndarray | None:

@@ -15,11 +15,11 @@ from typing import Any
 
 from suite.spec import SuiteError, unknown
 from suite.store import Store
-from suite.verification._check import Check, Checks, Summary, summarise
+from suite.verification._check import Check, Checks, Summary, Tally, summarise
 from suite.verification._places import Means
 from suite.verification._rescore import TOLERANCE, rescore
 
-__all__ = ["LEVELS", "TOLERANCE", "Check", "Checks", "Means", "Summary", "summarise", "verify"]
+__all__ = ["LEVELS", "TOLERANCE", "Check", "Checks", "Means", "Summary", "Tally", "summarise", "verify"]
 
 LEVELS = ("rescore", "infer", "retrain")
 
@@ -46,15 +46,15 @@ def verify(
     names = opened.names() if keys is None else [name for key in keys for name in _attempts(opened, key)]
     names = list(dict.fromkeys(names))
     if level == "rescore":
-        return Checks(rescore(opened, name)[0] for name in names)
+        return Checks((rescore(opened, name)[0] for name in opened.laid_out(names)), len(names))
     asked = Means(**means)
     if level == "infer":
         from suite.verification import _infer
 
-        return Checks(_infer.infer(opened, names, asked))
+        return Checks(_infer.infer(opened, opened.laid_out(names), asked), len(names))
     from suite.verification import _retrain
 
-    return Checks(_retrain.retrain(opened, names, asked))
+    return Checks(_retrain.retrain(opened, names, asked), len(names))
 
 
 def _attempts(store: Store, key: str) -> list[str]:

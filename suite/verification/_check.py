@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,9 +75,9 @@ class Summary:
 class Checks:
     """Checks as they come: whoever goes through them waits for each, once."""
 
-    def __init__(self, made: Iterator[Check]) -> None:
-        """Take what makes the checks."""
-        self._made, self._seen = made, list[Check]()
+    def __init__(self, made: Iterator[Check], total: int) -> None:
+        """Take what makes the checks, and how many records they are of."""
+        self._made, self._seen, self.total = made, list[Check](), total
 
     def __iter__(self) -> Iterator[Check]:
         """Yield those that there are and then the others, each the moment it is there."""
@@ -85,9 +86,14 @@ class Checks:
             self._seen.append(check)
             yield check
 
+    def once(self) -> Iterator[Check]:
+        """Yield each the moment it is there and keep none: of however many records, memory stays as it is."""
+        yield from self._seen
+        yield from self._made
+
     def summary(self) -> Summary:
         """Return what all of them come to."""
-        return summarise(list(self))
+        return summarise(self)
 
     def to_pandas(self) -> Any:
         """Return one row a check."""
@@ -100,19 +106,36 @@ class Checks:
         return html
 
 
-def summarise(checks: Sequence[Check]) -> Summary:
-    """Return what checks of one level come to."""
-    from suite.stats import runs
+class Tally:
+    """Checks of one level counted as they come; none of them is kept."""
 
-    compared = [check for check in checks if check.p is not None]
-    missed = sum(check.missed for check in compared)
-    rate = runs.miss_rate(missed, len(compared), LEVEL)
-    return Summary(
-        level=checks[0].level if checks else "",
-        held=sum(check.ok for check in checks),
-        failed=sum(check.failed for check in checks),
-        unchecked=sum(not check.checked for check in checks),
-        compared=len(compared),
-        missed=missed,
-        p=rate.p if rate else None,
-    )
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._level, self._told = "", Counter[str]()
+
+    def add(self, check: Check) -> None:
+        """Count a check."""
+        self._level = self._level or check.level
+        self._told.update(
+            held=check.ok,
+            failed=check.failed,
+            unchecked=not check.checked,
+            compared=check.p is not None,
+            missed=check.missed,
+        )
+
+    def summary(self) -> Summary:
+        """Return what those counted so far come to."""
+        from suite.stats import runs
+
+        counts = {name: int(self._told[name]) for name in ("held", "failed", "unchecked", "compared", "missed")}
+        rate = runs.miss_rate(counts["missed"], counts["compared"], LEVEL)
+        return Summary(self._level, **counts, p=rate.p if rate else None)
+
+
+def summarise(checks: Iterable[Check]) -> Summary:
+    """Return what checks of one level come to."""
+    tally = Tally()
+    for check in checks:
+        tally.add(check)
+    return tally.summary()

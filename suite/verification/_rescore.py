@@ -25,6 +25,8 @@ def rescore(store: Store, name: str, level: str = "rescore") -> tuple[Check, Res
         result = store.result(key, attempt)
         record = result.record
         wrong = [*_differences(record, result.columns), *_lost_weights(store, record)]
+        if otherwise := store.told_otherwise(record, result.columns):
+            wrong.append(otherwise)
     except SuiteError as error:
         return Check(key, level, False, str(error), attempt=attempt), None
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # whole, but with a part of another shape
