@@ -114,6 +114,16 @@ def device_name(device: str) -> str:
 
 
 @functools.cache
+def hardware(device: str) -> str:
+    """Return the GPU, or the processor with the instructions that torch uses of it: others may round otherwise."""
+    if device != "cpu":
+        return device_name(device)
+    import torch
+
+    return f"{processor()}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+@functools.cache
 def processor() -> str:
     """Return the processor's name and make, which `device_name` may leave at its architecture."""
     try:

@@ -19,7 +19,7 @@ import pytest
 from command_line import end, records, start, wait_for_record
 from contract import work
 
-from suite import engines, environment, runs
+from suite import engines, environment, evaluation, runs
 from suite.engines import Engine, Wanted, _address, _crew, _likeness
 from suite.engines._room import Share, gpus_of, share
 from suite.engines._worker import Mail, Worker
@@ -329,6 +329,17 @@ def test_a_worker_that_does_not_see_the_drivers_folder_keeps_weights_in_one_of_i
     (result,) = runs.carry_out(spec, CPU, lambda event: None, orders)
     assert result.unkept is None and result.weights is not None
     assert list(Path(result.weights).glob("*.safetensors")) and not (tmp_path / "not").exists()
+
+
+def test_machines_that_share_a_cache_do_not_read_each_others_features(
+    planned: Callable[..., list[RunSpec]], tiny_bert: Path, text_task: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (spec,) = planned(tiny_bert, text_task, "linear_probe")
+    here = evaluation.prepared(spec, CPU, lambda event: None).part.identity
+    monkeypatch.setattr(environment, "hardware", lambda device: "a processor that rounds otherwise")
+    there = evaluation.prepared(spec, CPU, lambda event: None).part.identity
+    assert here is not None and there is not None
+    assert {name for name in here if here[name] != there[name]} == {"hardware"}
 
 
 # -- a real one: a head that carries nothing out, and two nodes --------------------------------------------------------

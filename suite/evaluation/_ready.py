@@ -181,6 +181,7 @@ def _feature_identity(spec: RunSpec, machine: Machine, max_length: int, kind: st
         "kind": kind,
         "max_length": max_length,
         "device": machine.device,
+        "hardware": environment.hardware(machine.device),  # machines may share a cache
         "threads": machine.threads,
         "libraries": {name: environment.versions().get(name) for name in ("torch", "transformers", "timm")},
     }
