@@ -76,7 +76,7 @@ def _is_worker(process: int) -> bool:
     return False
 
 
-def _wait(until: Callable[[], bool], seconds: float = 60) -> None:
+def _wait(until: Callable[[], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < end
@@ -89,19 +89,19 @@ def test_workers_end_with_a_killed_command_and_one_that_is_killed_costs_no_run(h
     one = Grid(home / "workers", straight.grid.words)
     words = ["run", *one.words, "--store", one.store, "--json", "--workers", "2"]
     killed = command_line.start(*words, **one.places)
-    command_line.wait_for_record(one.store, killed)
+    command_line.wait_for_record(one.store, killed, timeout=300)
     children = _children(killed.pid)
     assert sum(map(_is_worker, children)) >= 3  # two workers and their manager
     killed.kill()  # the command alone: nobody tells its workers
     killed.communicate()
-    _wait(lambda: not any(Path(f"/proc/{child}").exists() for child in children), seconds=20)
+    _wait(lambda: not any(Path(f"/proc/{child}").exists() for child in children), seconds=60)
     before = killed_grids.finished(one.store)
     again = command_line.start(*words, **one.places)
     _wait(lambda: len(killed_grids.finished(one.store)) > len(before) or again.poll() is not None)
     for child in filter(_is_worker, _children(again.pid)[-1:]):  # as the kernel does that runs out of memory
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
-    told = command_line.end(again)
+    told = command_line.end(again, timeout=300)
     assert told.code == 0, told.err
     assert not [line for line in told.err.splitlines() if line.startswith("failed")]
     assert {f"{line['key']}-1" for line in told.objects if line["stored"]} == before.keys()
