@@ -277,6 +277,17 @@ def test_the_card_of_an_adapter_tells_these_weights_and_all_seeds(tmp_path: Path
     assert "On the 76 test rows that they do not hold, these weights have `accuracy` 0.7." in text
 
 
+def test_a_kept_card_fetches_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, key = adapter(tmp_path)
+    text = cards.kept_card(store, key).text
+
+    def fetched(*args: Any) -> Any:
+        raise AssertionError("all of the weights are fetched")
+
+    monkeypatch.setattr(Store, "weights", fetched)
+    assert cards.kept_card(Store(store.url), key).text == text
+
+
 def test_a_further_attempt_that_kept_its_weights_has_a_card(tmp_path: Path) -> None:
     from dataclasses import replace
 
