@@ -124,7 +124,6 @@ def _train(request: Request, course: Course, model: Model, found: Found | None) 
         shape = plan.steps, plan.accumulation
         args = arguments(str(folder), request.protocol, course.recipe.learning_rate, shape, course.size, setting)
         args.dataloader_num_workers = count_workers(rows, plan.rows[: request.protocol.batch], setting.device)
-        args.dataloader_persistent_workers = args.dataloader_num_workers > 0
         trainer = PlannedTrainer(
             model=model,
             args=args,
