@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PHASES = (
     "loading data",
@@ -39,14 +39,15 @@ what nobody named. What a command does beside its runs has names of its own.
 class Clock:
     """Seconds by phase; one phase runs at a time, and one within another stops the outer."""
 
-    def __init__(self) -> None:
-        """Start with the phase `other`."""
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        """Start with the phase `other`, by a clock that gives seconds."""
+        self.now = now
         self._spent: dict[str, float] = {}
         self._running = ["other"]
-        self._since = time.perf_counter()
+        self._since = now()
 
     def _tick(self) -> None:
-        now = time.perf_counter()
+        now = self.now()
         name = self._running[-1]
         self._spent[name] = self._spent.get(name, 0.0) + now - self._since
         self._since = now
@@ -73,21 +74,25 @@ _CLOCK: contextvars.ContextVar[Clock | None] = contextvars.ContextVar("clock", d
 
 
 @contextlib.contextmanager
-def measure() -> Iterator[Clock]:
-    """Give a clock that runs until the end of the block; one around it stands still meanwhile."""
-    clock = Clock()
+def measure(now: Callable[[], float] | None = None) -> Iterator[Clock]:
+    """Give a clock that runs until the end of the block; one around it stands still meanwhile.
+
+    It goes by `now`, without which it goes by what the one around it goes by, else by the time of day.
+    """
+    outer = _CLOCK.get()
+    clock = Clock(now or (outer.now if outer else time.perf_counter))
     token = _CLOCK.set(clock)
     try:
-        with _still(token.old_value):
+        with _still(outer):
             yield clock
     finally:
         _CLOCK.reset(token)
 
 
 @contextlib.contextmanager
-def _still(outer: object) -> Iterator[None]:
+def _still(outer: Clock | None) -> Iterator[None]:
     """Count what a clock within another measures as the outer one's `runs`."""
-    if not isinstance(outer, Clock):
+    if outer is None:
         yield
         return
     outer.enter("runs")

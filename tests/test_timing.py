@@ -56,6 +56,13 @@ def test_a_clock_within_a_clock_stops_the_outer_one() -> None:
     assert outer.phases["runs"] >= 0.02 and outer.phases["storing"] >= 0.01
 
 
+def test_a_clock_within_a_clock_goes_by_the_same_time() -> None:
+    seconds = iter(range(100))
+    with timing.measure(lambda: next(seconds)), timing.measure() as inner, timing.phase("training"):
+        pass
+    assert all(isinstance(found, int) for found in inner.phases.values())
+
+
 def test_a_function_may_be_a_phase_and_call_itself() -> None:
     @timing.phase("features")
     def count(n: int) -> int:
