@@ -49,7 +49,7 @@ class PlannedTrainer(Trainer):
     def create_accelerator_and_postprocess(self) -> None:
         """Make the accelerator, without the walk through every object of the process before each training."""
         super().create_accelerator_and_postprocess()
-        self.accelerator.free_memory = lambda *objects: list(objects)  # type: ignore[method-assign]
+        self.accelerator.free_memory = lambda *objects: list(objects)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:
         return Order(self.course.plan.rows)
@@ -59,7 +59,7 @@ class PlannedTrainer(Trainer):
         loader: Any = super().get_train_dataloader()
         if loader.num_workers:
             loader.base_dataloader.timeout = deadline.SECONDS
-        return loader
+        return loader  # type: ignore[no-any-return]
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         """Run a batch forward and backward, in micro-batches where the whole does not fit; return its loss."""
