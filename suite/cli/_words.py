@@ -36,7 +36,7 @@ def told(unread: str = "") -> Iterator[None]:
         yield
     except SuiteError as error:
         for line in str(error).splitlines():
-            typer.echo(f"error: {line}", err=True)
+            typer.echo(f"error: {_printable(line)}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         typer.echo("Interrupted. All runs that had finished are stored; the same command does the rest.", err=True)
@@ -56,6 +56,11 @@ def leave_output(sentence: str) -> None:
         except OSError:  # Python would try again at its exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     typer.echo(sentence, err=True)
+
+
+def _printable(line: str) -> str:
+    """Return a line without what steers a terminal: a stranger's words may be in it."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in line)
 
 
 def prepare(offline: bool) -> None:

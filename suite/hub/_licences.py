@@ -30,8 +30,12 @@ def licence(name: str, revision: str, folder: str | Path | None = None) -> dict[
         at = Path(folder) if folder else bundled().get(name.removeprefix("bundled/"))
         return _of_card(at / "README.md") if at else {}
     from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    held = try_to_load_from_cache(name, "README.md", revision=revision)
+    try:
+        held = try_to_load_from_cache(name, "README.md", revision=revision)
+    except HFValidationError:  # a record may say any name
+        return {}
     if isinstance(held, str):
         return _of_card(Path(held))
     if os.environ.get("HF_HUB_OFFLINE") in ("1", "ON", "YES", "TRUE"):

@@ -14,7 +14,7 @@ MAX_TEXT = 100_000_000
 """Bytes of one text between quotes."""
 
 _PIECE = 1 << 24
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _REST = bytes(set(range(256)) - set(b"[]{}"))
 
 

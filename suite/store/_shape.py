@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from suite.spec import Record
 
 Count = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Size = Annotated[float, Field(ge=-(2.0**62), le=2.0**62)]
 """What an index has room for."""
 
 
@@ -60,7 +61,7 @@ class _Shape(_Free):
     environment: _Environment
     contamination: _Contamination
     counts: dict[str, Count]
-    cost: dict[str, Count | float | None]
+    cost: dict[str, Count | Size | None]
     seeds: dict[str, Count]
     attempt: Count
 
