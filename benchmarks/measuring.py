@@ -55,7 +55,7 @@ def tell(name: str, found: dict[str, Any], options: argparse.Namespace) -> None:
     said = {name: value for name, value in vars(options).items() if name != "save"}
     about = {
         "options": {name: str(value) if isinstance(value, Path) else value for name, value in said.items()},
-        "machine": f"{_processor()}, {environment.count_cores()} cores, {platform.platform()}",
+        "machine": f"{environment.processor()}, {environment.count_cores()} cores, {platform.platform()}",
         "libraries": environment.versions(),
         "code_commit": environment.code_commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -65,13 +65,3 @@ def tell(name: str, found: dict[str, Any], options: argparse.Namespace) -> None:
     if options.save:
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-
-
-def _processor() -> str:
-    """Return the processor's name as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
