@@ -97,7 +97,7 @@ def merged(parts: Sequence[Mapping[str, bytes]]) -> tuple[str, dict[str, bytes]]
     except (KeyError, OSError, pa.ArrowException) as error:
         raise ValueError(first_line(error)) from None
     rows = _order(records, predictions, lines)
-    lines = lines.take(rows)
+    lines = _anew(lines.take(rows))
     seals = [digest(text.encode()) for text in records["digest"].take(rows).to_pylist()]
     lines = lines.set_column(lines.schema.get_field_index("seal"), "seal", pa.array(seals, pa.string()))
     files = {
@@ -106,6 +106,12 @@ def merged(parts: Sequence[Mapping[str, bytes]]) -> tuple[str, dict[str, bytes]]
         INDEX: index.written(lines),
     }
     return name_of(dict(zip(lines["name"].to_pylist(), seals, strict=True)), files[INDEX]), files
+
+
+def _anew(lines: pa.Table) -> pa.Table:
+    """Return lines with their texts numbered as they come: the bytes depend on no order but theirs."""
+    plain = [pa.field(f.name, pa.string() if pa.types.is_dictionary(f.type) else f.type) for f in lines.schema]
+    return lines.cast(pa.schema(plain)).cast(index.SCHEMA)
 
 
 def _together(parts: Sequence[Mapping[str, bytes]], file: str) -> pa.Table:

@@ -15,6 +15,8 @@ import functools
 import io
 import itertools
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -107,6 +109,25 @@ class Packed:
             return self._unpacked(*entry)
         content: bytes = self._fs.cat_file(path, **options)
         return content
+
+    def commit(self, entry: str, files: Mapping[str, bytes | Path]) -> bool | None:
+        """Write the files of an entry in one commit; return False if it is there, None where this is not on the Hub.
+
+        Raises:
+            SuiteError: the Hub does not take them; none of them is there.
+        """
+        repo = self._on_hub()
+        if repo is None:
+            return None
+        inside = entry.removeprefix("datasets/").split("/", 2)[2]
+
+        def lacking(head: hub.Head) -> hub.Files:
+            there = head.read(f"{inside}/digest.json") is not None
+            return {} if there else {f"{inside}/{name}": content for name, content in files.items()}
+
+        pushed = hub.push(repo, lacking, f"Add {inside.rpartition('/')[2][:12]} (Transfer Suite)", "dataset")
+        self._fs.invalidate_cache()
+        return bool(pushed.changes)
 
     @property
     def takes_index(self) -> bool:

@@ -495,8 +495,9 @@ def test_a_store_that_is_only_read_works_without_its_index(folder: Path, monkeyp
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(store._fs, "pipe_file", refuse)
+    monkeypatch.setattr("suite.files.draft", refuse)
     assert len(store.contents().entries) == 1
+    assert not (folder / "index.parquet").exists()
     assert not list(folder.glob(".index-*"))
 
 

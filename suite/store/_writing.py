@@ -53,13 +53,17 @@ def _rename(draft: Path, entry: Path) -> bool:
 def write_elsewhere(fs: Any, entry: str, contents: Mapping[str, bytes], weights: Path | None) -> bool:
     """Write an entry where nothing can be renamed; return False if another was first.
 
-    digest.json comes last and makes it an entry: what an interrupted writer left is no entry, and is written over.
-    Another writer of the same key may write at the same moment. So what is there is read back: where it is a mixture
-    of both, either writes again, until it is one's whole.
+    On the Hub it is one commit. Elsewhere digest.json comes last and makes it an entry: what an interrupted writer left
+    is no entry, and is written over. Another writer of the same key may write at the same moment. So what is there is
+    read back: where it is a mixture of both, either writes again, until it is one's whole.
 
     Raises:
         OSError: it cannot be written.
     """
+    kept = {f"{artifacts.FOLDER}/{name}": weights / name for name in artifacts.names(weights)} if weights else {}
+    done: bool | None = fs.commit(entry, {**kept, **contents})
+    if done is not None:
+        return done
     if weights:
         artifacts.upload(weights, fs, f"{entry}/{artifacts.FOLDER}")
     for attempt in range(TRIES):
