@@ -55,7 +55,7 @@ class FrontMatter:
         Raises:
             SuiteError: what stands under model-index is none.
         """
-        if INDEX not in self.values:
+        if self.values.get(INDEX, []) == []:
             return self.having(INDEX, [{"name": name, "results": results}]) if results else self
         models = self.values[INDEX]
         if not _is_index(models) or _has_references(_value_of(self.root, INDEX), set()):

@@ -23,6 +23,9 @@ Tasks = Annotated[list[str], typer.Option("-t", "--task", help="A task, a collec
 StoreUrl = Annotated[str, typer.Option("--store", help="A folder or an fsspec URL.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+_LONGEST = 4_000
+"""Characters of one refusal that are shown."""
+
 
 @contextlib.contextmanager
 def told(unread: str = "") -> Iterator[None]:
@@ -60,7 +63,8 @@ def leave_output(sentence: str) -> None:
 
 def _printable(line: str) -> str:
     """Return a line without what steers a terminal: a stranger's words may be in it."""
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in line)
+    told = "".join(sign if sign.isprintable() else "\ufffd" for sign in line)
+    return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}…"
 
 
 def prepare(offline: bool) -> None:

@@ -47,7 +47,7 @@ class SingleLabel(Kind):
                 if name not in trained:
                     raise SuiteError(
                         f"{task.where('splits', split.name)}: row {row} of the {split.name} split has the label "
-                        f"'{name}', which no row of the train split has; the model cannot learn it."
+                        f"'{name[:200]}', which no row of the train split has; the model cannot learn it."
                     )
 
     def check_labels(self, task: TaskSpec, data: TaskData, classes: Sequence[str]) -> None:
@@ -60,9 +60,9 @@ class SingleLabel(Kind):
             for row, value in enumerate(split.columns["label"]):
                 name = class_name(value, classes)
                 if is_missing(value) or name not in classes:
-                    why = "Every row needs one." if is_missing(value) else unknown("label", name, classes)
+                    why = "Every row needs one." if is_missing(value) else unknown("label", name[:200], classes)
                     place = f"{task.where('columns', 'label')}: row {row} of the {split.name} split"
-                    raise SuiteError(f"{place} has the label {value!r}. {why}")
+                    raise SuiteError(f"{place} has the label {repr(value)[:200]}. {why}")
 
     def targets(self, split: Split, classes: Sequence[str]) -> np.ndarray:
         """Return the class index of every row, int64 [n].

@@ -59,14 +59,14 @@ class MultiLabel(Kind):
             for row, cell in enumerate(split.columns["labels"]):
                 if why := fault(cell, classes):
                     place = f"{task.where('columns', 'labels')}: row {row} of the {split.name} split"
-                    raise SuiteError(f"{place} has the labels {cell!r}. {why}")
+                    raise SuiteError(f"{place} has the labels {repr(cell)[:200]}. {why}")
         trained = {name for cell in data.train.columns["labels"] for name in _names(cell, classes)}
         for split in data.splits:
             for row, cell in enumerate(split.columns["labels"]):
                 if lacking := set(_names(cell, classes)) - trained:
                     raise SuiteError(
                         f"{task.where('splits', split.name)}: row {row} of the {split.name} split has the label "
-                        f"'{min(lacking)}', which no row of the train split has; the model cannot learn it."
+                        f"'{min(lacking)[:200]}', which no row of the train split has; the model cannot learn it."
                     )
 
     def targets(self, split: Split, classes: Sequence[str]) -> np.ndarray:

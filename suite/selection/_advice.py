@@ -113,7 +113,7 @@ def _of_shared_rows(contents: Contents, strategy: str | None) -> Contents:
     shared = [entry for entry in contents.entries if entry.head.strategy not in own]
     if strategy or not shared:
         return contents
-    return replace(contents, entries=shared)
+    return Contents(shared, contents.again, contents.faults)
 
 
 def _choice(row: Row, advice: Advice) -> Choice:
