@@ -66,7 +66,7 @@ def played(monkeypatch: pytest.MonkeyPatch, unread: None) -> list[str]:
 
     said: list[str] = []
 
-    def play(spec: RunSpec, machine: Any, progress: Any) -> list[Result]:
+    def play(spec: RunSpec, machine: Any, progress: Any, keep: Any, resume: Any) -> list[Result]:
         model, task = spec.checkpoint.name, spec.tasks[0].name
         said.append(f"{model} {task} {spec.seed}")
         noise = np.random.default_rng([*f"{model} {task}".encode(), spec.seed]).normal(0, 0.01)
@@ -166,10 +166,10 @@ def test_a_checkpoint_whose_run_fails_is_named_with_its_reason(
 
     play = evaluation.evaluate
 
-    def trip(spec: RunSpec, machine: Any, progress: Any) -> list[Result]:
+    def trip(spec: RunSpec, *more: Any) -> list[Result]:
         if spec.checkpoint.name == "ace":
             raise SuiteError("It lies down.")
-        return play(spec, machine, progress)
+        return play(spec, *more)
 
     monkeypatch.setattr(evaluation, "evaluate", trip)
     raced = go()
@@ -185,7 +185,7 @@ def test_a_checkpoint_whose_run_fails_is_named_with_its_reason(
 def test_if_all_fail_nobody_is_left(go: Callable[..., Raced], monkeypatch: pytest.MonkeyPatch) -> None:
     from suite import evaluation
 
-    def trip(spec: RunSpec, machine: Any, progress: Any) -> list[Result]:
+    def trip(spec: RunSpec, *more: Any) -> list[Result]:
         raise ValueError("no such weights")
 
     monkeypatch.setattr(evaluation, "evaluate", trip)
@@ -206,7 +206,7 @@ def test_equals_and_the_collapsed_all_stay_and_the_words_say_why(
 ) -> None:
     from suite import evaluation
 
-    def play(spec: RunSpec, machine: Any, progress: Any) -> list[Result]:
+    def play(spec: RunSpec, machine: Any, progress: Any, keep: Any, resume: Any) -> list[Result]:
         values = np.zeros(1000)
         values[:score] = 1
         name = spec.checkpoint.name
@@ -225,7 +225,7 @@ def test_equals_and_the_collapsed_all_stay_and_the_words_say_why(
 def test_losses_are_turned_round(go: Callable[..., Raced], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from suite import evaluation
 
-    def play(spec: RunSpec, machine: Any, progress: Any) -> list[Result]:
+    def play(spec: RunSpec, machine: Any, progress: Any, keep: Any, resume: Any) -> list[Result]:
         name = spec.checkpoint.name
         noise = np.random.default_rng([*name.encode(), *spec.tasks[0].name.encode(), spec.seed]).normal(0, 0.01)
         return [made(name, spec.tasks[0].name, [1 - SKILL[name] + noise] * 4, main=LOSS, spec_fields=dict(spec))]
