@@ -39,11 +39,10 @@ PROMISED = {"--help": 0.3}
 
 @dataclass(frozen=True)
 class Time:
-    """What one process took, in seconds, and the most memory it held, in MB."""
+    """What one process took, in seconds: on the clock, and of the processor."""
 
     wall: float
     cpu: float
-    memory: float
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def timed(words: Sequence[str], environment: dict[str, str], port: int | None) -
         if process.returncode:
             assert process.stderr
             raise SystemExit(f"{' '.join(words)} gave {process.returncode}: {process.stderr.read()}")
-    return Time(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    return Time(wall, used.ru_utime + used.ru_stime)
 
 
 def _await(port: int) -> None:
@@ -129,7 +128,7 @@ def commands(folder: Path, key: str) -> list[Command]:
         Command("recommend", ("recommend", *at)),
         Command("card", ("card", "org/model-1", *at)),
         Command("report", ("report", *at, "-o", str(folder / "page.html"))),
-        Command("verify", ("verify", "--all", *at)),
+        Command("verify", ("verify", "--all", "--store", str(folder / "kept"))),
         Command("run --dry-run", ("run", *_probe(folder / "other"), "--dry-run")),
         Command("predict", ("predict", key, picture, "--store", str(folder / "kept"), "--device", "cpu"), 1),
         Command("run of one probe", ("run", *_probe(folder / "fresh")), 1),
@@ -148,7 +147,7 @@ def measure(command: Command, folder: Path, environment: dict[str, str], cold: C
         port = None if command.ends else _free_port()
         words = [SUITE, *command.words, *([] if port is None else [str(port)])]
         times.append(timed(words, environment, port))
-    warm = {name: statistics.median(getattr(one, name) for one in times[1:]) for name in ("wall", "cpu", "memory")}
+    warm = {name: statistics.median(getattr(one, name) for one in times[1:]) for name in ("wall", "cpu")}
     rounded = {name: round(value, 2) for name, value in warm.items()}
     return {"cold": {n: round(v, 2) for n, v in asdict(times[0]).items()}, "dropped": dropped, "warm": rounded}
 

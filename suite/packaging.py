@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from suite import index
+from suite import index, limits
 from suite.spec import digest
 
 RECORDS, PREDICTIONS, INDEX = "records.parquet", "predictions.parquet", "index.parquet"
@@ -54,7 +54,7 @@ def names_of(content: bytes) -> list[str]:
         ValueError: it is none.
     """
     try:
-        names: list[str] = pq.ParquetFile(io.BytesIO(content)).read(["name"]).cast(_NAMES)["name"].to_pylist()
+        names: list[str] = limits.read_table(content, ["name"]).cast(_NAMES)["name"].to_pylist()
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise ValueError(f"is no index of records: {first_line(error)}") from None
     return names

@@ -23,7 +23,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from suite import hub, index
+from suite import hub, index, limits
 from suite.packaging import INDEX as INDEX
 from suite.packaging import PREDICTIONS as PREDICTIONS
 from suite.packaging import RECORDS as RECORDS
@@ -151,7 +151,7 @@ class Packed:
         try:
             paths = sorted(self._fs.glob(f"{self._root}/{FOLDER}/*/{INDEX}"))
             return {str(path).rpartition("/")[0]: self._fs.cat_file(path) for path in paths}
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):  # a store whose name is no pattern (**) has none
             return {}
         except OSError as error:
             raise self._explained(error) from None
@@ -212,7 +212,7 @@ class Packed:
         """Return the texts of all records of a pack."""
         if (folder, -1) not in self._kept:
             content = io.BytesIO(self._fs.cat_file(f"{folder}/{RECORDS}"))
-            self._keep((folder, -1), pq.read_table(content, columns=_TEXTS.names).cast(_TEXTS))
+            self._keep((folder, -1), limits.read_table(content, _TEXTS.names).cast(_TEXTS))
         return self._kept[folder, -1]
 
     def _group(self, folder: str, row: int) -> tuple[pa.Table, int]:
@@ -226,7 +226,7 @@ class Packed:
         group = bisect.bisect_right(self._bounds[folder], row) - 1
         if (folder, group) not in self._kept:
             with self._fs.open(path, "rb") as stream:  # no more is fetched than this group
-                read = pq.ParquetFile(stream).read_row_group(group, columns=_TABLES.names)
+                read = limits.open_table(stream).read_row_group(group, columns=_TABLES.names)
             self._keep((folder, group), read.cast(_TABLES))
         return self._kept[folder, group], row - self._bounds[folder][group]
 

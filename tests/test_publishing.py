@@ -389,7 +389,7 @@ def test_a_pack_that_does_not_hold_what_its_index_says_is_found_out(
         "the bytes of record.json are not those": table.set_column(names.index("record"), "record", texts),
         "does not hold it as its index says (index out of bounds": table.slice(0, 0),
         "does not hold it as its index says (row": table.take(list(range(11, -1, -1))),
-        "does not hold it as its index says (No match": table.drop_columns(["record"]),
+        "does not hold it as its index says (it has no column": table.drop_columns(["record"]),
     }
     for reason, spoil in spoilt.items():
         changed = io.BytesIO()

@@ -122,8 +122,8 @@ def check_config(name: str, config: dict[str, Any]) -> None:
         raise SuiteError(
             f"{name}: architecture is {str(architecture)[:80]!r} in config.json; expected a name of timm's."
         )
-    for word in _ELSEWHERE if isinstance(given, dict) else ():
-        if given.get(word) is not None:
+    for word, value in given.items() if isinstance(given, dict) else ():
+        if word in _ELSEWHERE and value is not None:
             raise SuiteError(
                 f"{name}: model_args has '{word}' in config.json; weights are only read from its own files."
             )

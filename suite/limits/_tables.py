@@ -68,14 +68,14 @@ def read_table(source: Any, columns: Sequence[str] | None = None, *, most: int =
         most: bytes in memory that it may take.
 
     Raises:
-        ValueError: it would take more (ArrowInvalid, which is one, where it is no parquet file).
-        KeyError: one of the columns is not there.
+        ValueError: it would take more, or one of the columns is not there (ArrowInvalid, which is one, where it is no
+            parquet file).
         OSError: its pages are damaged.
     """
     file = open_table(source, most=most)
     _check(file.metadata, range(file.metadata.num_row_groups), most)
     if missing := [name for name in columns or () if name not in file.schema_arrow.names]:
-        raise KeyError(missing[0])
+        raise ValueError(f"it has no column '{missing[0]}'")
     return file.read(columns=None if columns is None else list(columns))
 
 
