@@ -18,13 +18,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from measuring import Pair, parser, ratio, tell
@@ -122,7 +122,7 @@ def plain(job: Job, steps: int, pad_to: int | None) -> float:
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=job.part.n_outputs)
     items: Sequence[dict[str, Any]] = list(job.part.train.items)
     if pad_to:
-        items = [dict(tokenizer.pad(item, padding="max_length", max_length=pad_to)) for item in items]
+        items = [dict(tokenizer.pad(dict(item), padding="max_length", max_length=pad_to)) for item in items]
     seen: dict[int, float] = {}
 
     class Watch(TrainerCallback):
@@ -168,8 +168,16 @@ def carry_out(options: argparse.Namespace, machine: Machine) -> None:
         model, part = job.build(), job.part
         for rows in (part.validation, part.validation, part.test):
             map_batches(model, lambda batch: model(**batch)["logits"], rows.items, rows.lengths, part.collate)
-    unit = 1 if sys.platform == "darwin" else 1024
-    print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}))
+    print(json.dumps({"peak": peak_of_this()}))
+
+
+def peak_of_this() -> int:
+    """Return the most memory in bytes that this program has held; what getrusage says may be that of its parent."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return environment.peak_memory()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def compare(options: argparse.Namespace, machine: Machine) -> dict[str, Any]:
