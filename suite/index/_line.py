@@ -17,6 +17,7 @@ from suite.index._entry import Examples, pack
 from suite.spec import Record, SuiteError
 
 VERSION = b"4"
+LARGEST = 1e100
 MOST_ROWS = 16_384
 MOST_BYTES = 8_000_000
 """A row group holds so much at most: whoever wants what the examples of one row give reads one of them."""
@@ -55,10 +56,9 @@ def line_of(record: Record, table: bytes, seal: str) -> Line:
         wanted = [name for name in ("value", "cluster", "seen") if name in file.schema_arrow.names]
         found = file.read(columns=wanted)
         columns: dict[str, Any] = {name: found[name].to_pylist() for name in wanted}
-        if not np.isfinite(np.asarray(columns["value"], dtype=np.float64)).all():
-            raise ValueError("a value is not finite")
-        if not np.isfinite(record.score):
-            raise ValueError("the record's score is not finite")
+        values = np.asarray([record.score, *columns["value"]], dtype=np.float64)
+        if not (np.abs(values) <= LARGEST).all():  # neither is a NaN
+            raise ValueError("the score or a value is not finite, or larger than any of which a variance can be taken")
         if len(found) != record.counts.get("test", len(found)):
             raise ValueError(f"it has {len(found)} rows, and the record tells of {record.counts['test']}")
         return Line(heading(record), pack(columns), seal)
