@@ -344,7 +344,7 @@ class Record(BaseModel):
     @property
     def precision(self) -> Precision:
         """What numbers it was computed in."""
-        return "bf16" if "bf16" in (self.environment.get("precision"), self.spec.protocol.precision) else "fp32"
+        return "bf16" if self.environment.get("precision", self.spec.protocol.precision) == "bf16" else "fp32"
 
     @property
     def task_spec(self) -> TaskSpec:

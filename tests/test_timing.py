@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from suite import evaluation, timing
+from suite import environment, evaluation, timing
 from suite.cli._profile import Profile
 from suite.environment import Machine
 
@@ -129,3 +130,15 @@ def test_a_profile_has_a_row_for_what_was_run_alike(
     phases = [name for name in columns if name not in ("seconds a run", "runs", "all")]
     for row, whole in enumerate(columns["all"]):
         assert sum(float(columns[name][row]) for name in phases) == pytest.approx(float(whole), abs=0.01 * len(phases))
+
+
+def test_the_peak_of_memory_is_a_runs_own() -> None:
+    environment.watch_memory()
+    before = environment.peak_memory()
+    held = np.ones(100_000_000 // 8)
+    large = environment.peak_memory()
+    assert large - before > 0.9 * held.nbytes
+    del held
+    environment.watch_memory()
+    if Path("/proc/self/clear_refs").exists():
+        assert environment.peak_memory() < large - 50_000_000

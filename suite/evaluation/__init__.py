@@ -52,6 +52,7 @@ def _evaluate(
     spec: RunSpec, machine: Machine, progress: Progress, keep: str | None, resume: Path | None
 ) -> list[Result]:
     started = time.perf_counter()
+    environment.watch_memory()
     _settle(machine)
     progress({"phase": "loading"})
     ready = {task.name: make_ready(spec, task, machine) for task in spec.tasks}
