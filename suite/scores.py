@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Scores:
     @functools.cached_property
     def mean(self) -> float:
         """The mean of the stored scores, whatever pseudo-values average to."""
-        return float(np.mean([entry.head.score for entry in self.entries]))
+        return float(np.add.reduce([entry.head.score for entry in self.entries]) / len(self.entries))
 
     @functools.cached_property
     def seeds(self) -> int:
@@ -102,7 +102,7 @@ class Scores:
             found = intervals.corrected_resampled(folds, self._test_to_train())
         else:
             found = self._layout.estimate()
-        return replace(found, mean=self.mean)
+        return found.at(self.mean)
 
     def minus(self, other: Scores) -> Estimate:
         """Return the difference of two means over the same examples, or over the folds that both have."""
@@ -120,7 +120,7 @@ class Scores:
             clusters = self.clusters if self.clusters is not None else others[0].clusters
             one, rest = self._laid_out(clusters), [others[0]._laid_out(clusters)]
         found = intervals.differences(one, rest, self._span)
-        return [replace(each, mean=self.mean - other.mean) for each, other in zip(found, others, strict=True)]
+        return [each.at(self.mean - other.mean) for each, other in zip(found, others, strict=True)]
 
     def _minus_folds(self, other: Scores) -> Estimate:
         mine, others = self._by_fold(), other._by_fold()

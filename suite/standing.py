@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,7 +92,7 @@ class Standing:
     def total(self, tasks: Sequence[str]) -> Estimate:
         """Return the mean over tasks of their corrected scores."""
         spread = intervals.mean_of([self.estimates[t] for t in tasks], [self.scale(t)[1] for t in tasks])
-        return replace(spread, mean=float(np.mean(self.corrected(tasks))))
+        return spread.at(float(np.mean(self.corrected(tasks))))
 
     def raw(self, tasks: Sequence[str]) -> Estimate:
         """Return the plain mean over tasks of their scores."""
@@ -111,12 +111,12 @@ class Standing:
     def collapses(self, task: str) -> Collapses | None:
         """Return the rate of collapsed runs and the mean of the others; None where no run collapsed."""
         entries = self.cells[task]
-        fell = np.array([entry.head.collapsed for entry in entries])
-        if not fell.any():
+        fell = [entry.head.collapsed for entry in entries]
+        if True not in fell:
             return None
         from suite.stats.runs import collapse
 
-        return collapse(np.array([entry.head.score for entry in entries]), fell)
+        return collapse(np.array([entry.head.score for entry in entries]), np.array(fell))
 
 
 def scale_of(main: MetricInfo) -> tuple[float, float]:

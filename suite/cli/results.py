@@ -30,7 +30,7 @@ def leaderboard(
     form: Annotated[str, typer.Option("--format", help="table, csv, json or markdown.")] = "table",
 ) -> None:
     """Rank what a store holds."""
-    with told():
+    with told(), _kept():
         from suite import tables
         from suite.admission import Filter, admit, read, tasks_in
         from suite.leaderboard import board_of
@@ -40,7 +40,6 @@ def leaderboard(
         forms = {"csv": tables.to_csv, "json": tables.to_json, "markdown": tables.to_markdown}
         if form != "table" and form not in forms:
             raise SuiteError(f"--format is '{form}'; expected table, csv, json or markdown.")
-        gc.set_threshold(100_000, 50, 50)  # what is read stays until it is printed: it need not be looked through
         only = Filter(strategy, protocol, resample, tuple(tags or ()))
         contents = read(store)
         columns = [task for word in tasks or [] for task in load(word)]
@@ -53,6 +52,16 @@ def leaderboard(
         for note in [*tables.notes(board), *(f"Left out: {note}" for note in board.left_out)]:
             if form in ("csv", "json"):
                 typer.echo(note, err=True)
+
+
+@contextlib.contextmanager
+def _kept() -> Iterator[None]:
+    """Look for no garbage meanwhile: all that a board is made of stays until it is printed."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @app.command()

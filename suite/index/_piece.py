@@ -126,7 +126,7 @@ class Piece:
         """Read what the examples of a row group give and keep it at hand; what was kept the longest may have to go."""
         try:
             read = self._file.read_row_group(group, list(GIVEN), use_threads=False)
-            given = list(map(Examples, *(as_list(read[name]) for name in GIVEN)))
+            given = list(map(Examples._make, zip(*(as_list(read[name]) for name in GIVEN), strict=True)))
             if not all(one.sound for one in {one.shape: one for one in given}.values()):
                 return None
         except (pa.ArrowException, OSError, TypeError, ValueError):

@@ -23,6 +23,10 @@ class Estimate:
     seed: Share = NOTHING
     counted: Counted | Agreed | None = None
 
+    def at(self, mean: float) -> Estimate:
+        """Return what is known of the error, about another mean."""
+        return Estimate(mean, self.item, self.seed, self.counted)
+
     @property
     def error(self) -> float | None:
         """The standard error of the mean, or None."""

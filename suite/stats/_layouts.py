@@ -128,8 +128,10 @@ def _seed_shares(x: np.ndarray, columns: np.ndarray, deals: int) -> tuple[list[S
     same = alike(rows)
     if same.all():
         return [NOTHING] * count, np.zeros(count)
-    residual = x - rows[:, :, None] - columns[:, None, :] + columns.mean(axis=1)[:, None, None]
-    squares = (residual**2).reshape(count, -1).sum(axis=1)
+    residual = x - rows[:, :, None]
+    residual -= columns[:, None, :]  # in place: there are millions
+    residual += columns.mean(axis=1)[:, None, None]
+    squares = np.square(residual, out=residual).reshape(count, -1).sum(axis=1)
     cells = np.where(same, 0.0, deals * (squares / ((seeds - 1) * (items - 1)) / (items * seeds)))
     variances = deals * rows.var(axis=1, ddof=1) / seeds
     df = max(seeds - deals, 1.0)

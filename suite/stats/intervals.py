@@ -153,9 +153,9 @@ def mean_of(parts: Sequence[Estimate], scales: Sequence[float]) -> Estimate:
     known = [item for item in items if item is not None]
     if len(known) < n:
         return Estimate(mean)
-    factors = [scale / n for scale in scales]
-    item = pooled(share.scaled(f) for share, f in zip(known, factors, strict=True))
-    seed = pooled(part.seed.scaled(f) for part, f in zip(parts, factors, strict=True))
+    factors = [(scale / n) ** 2 for scale in scales]
+    item = pooled([(variance * f, df) for (variance, df), f in zip(known, factors, strict=True)])
+    seed = pooled([(part.seed.variance * f, part.seed.df) for part, f in zip(parts, factors, strict=True)])
     return Estimate(mean, item, seed)
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,35 +25,32 @@ LEAST_P = 1e-60
 """Smaller p-values are given as this one: no quantile below is had without overflow."""
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """A share of the variance of a mean, and its degrees of freedom."""
 
     variance: float
     df: float
 
-    def scaled(self, factor: float) -> Share:
-        """Return the share of `factor` times the mean."""
-        return Share(self.variance * factor**2, self.df)
-
 
 NOTHING = Share(0.0, 1.0)
 
 
-def pooled(shares: Iterable[Share]) -> Share:
+def pooled(shares: Iterable[tuple[float, float]]) -> Share:
     """Return the sum of independent shares of one sort with Satterthwaite's (1946) degrees of freedom."""
-    present = [share for share in shares if share.variance > 0]
+    present = [share for share in shares if share[0] > 0]
     if not present:
         return NOTHING
-    variance = sum(share.variance for share in present)
-    return Share(variance, 1 / sum((share.variance / variance) ** 2 / share.df for share in present))
+    whole = sum([variance for variance, _ in present])
+    return Share(whole, 1 / sum([(variance / whole) ** 2 / df for variance, df in present]))
 
 
 def half_width(shares: Sequence[Share], tail: float) -> float:
     """Return how far the interval reaches that leaves `tail`, above 0 and below .5, on either side."""
     z = _normal(tail) ** 2
-    total = sum(share.variance for share in shares)
-    squares = sum((_student(share.df, tail) ** 4 - z**2) * share.variance**2 for share in shares)
+    total = squares = 0.0
+    for variance, df in shares:
+        total += variance
+        squares += (_student(df, tail) ** 4 - z**2) * variance**2
     return float(((z * total) ** 2 + squares) ** 0.25)
 
 

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from suite import limits
 from suite.packaging import first_line
 from suite.spec import SCHEMA, Record, SuiteError, digest
-from suite.store import _shape
 
 FILES = ("record.json", "predictions.parquet")
 
@@ -44,6 +43,8 @@ def parse(text: bytes, name: str) -> Record:
     Raises:
         SuiteError: it is none, or another's.
     """
+    from suite.store import _shape  # on demand: a board whose index is whole reads no record
+
     try:
         record = Record.model_validate_json(text)
         _shape.check(record)
