@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
@@ -119,17 +120,19 @@ def _cut_note(record: Record) -> str:
 
 def board_table(board: Board, title: str, screen: Console) -> Table:
     """Return a leaderboard as a table of the most columns that a screen has room for; a narrow one breaks its cells."""
-    shapes: tuple[tables.Shape, ...] = ("whole", "cost", "scores")
+    shapes: tuple[tables.Shape, ...] = ("whole", "cost")
     for shape in shapes:
-        table = _board_table(board, title, shape)
-        if Measurement.get(screen, screen.options.update(width=1000), table).maximum <= screen.width:
-            break
-    return table
+        cells = tables.cells(board, shape)
+        widest = [max(column, key=cell_len) for column in zip(*cells, strict=True)]  # as wide as all of the rows
+        measured = _board_table(board, title, shape, [widest] if widest else [])
+        if Measurement.get(screen, screen.options.update(width=1000), measured).maximum <= screen.width:
+            return _board_table(board, title, shape, cells)
+    return _board_table(board, title, "scores", tables.cells(board, "scores"))
 
 
-def _board_table(board: Board, title: str, shape: tables.Shape) -> Table:
+def _board_table(board: Board, title: str, shape: tables.Shape, cells: Sequence[Sequence[str]]) -> Table:
     table = _titled(title, f"Protocol {board.protocol}. {tables.LEGEND}")
-    cells, wide = tables.cells(board, shape), shape != "scores"
+    wide = shape != "scores"
     for name in tables.head(board, shape):
         table.add_column(escape(_broken(name)), **_column(name, board.tasks, wide, cells))
     for row in cells:
@@ -167,7 +170,8 @@ def _column(name: str, tasks: Sequence[str], wide: bool, cells: Sequence[Sequenc
     if name in tasks:
         return {"justify": "right", "overflow": "fold", "min_width": 11 if wide else 5, "max_width": TASK_WIDTH}
     if name == "model":
-        return {"overflow": "fold", "min_width": min(max(len(row[1]) for row in cells), 32 if wide else 12)}
+        longest = max((len(row[1]) for row in cells), default=0)
+        return {"overflow": "fold", "min_width": min(longest, 32 if wide else 12)}
     style = "bold" if name in ("M", "mean loss") else ""
     justify = "left" if name == "strategy" else "right"
     return {"justify": justify, "no_wrap": wide or name == "#", "overflow": "fold", "style": style}

@@ -16,6 +16,7 @@ from made_records import LOSS, PROTOCOL, SHARE, grid, made
 from suite import tables
 from suite.admission import Filter
 from suite.boards import boards
+from suite.cli._boards import print_boards
 from suite.index import Entry, entry_of, pack
 from suite.leaderboard import Board, rank
 from suite.spec import MetricInfo, Result
@@ -65,6 +66,15 @@ def test_a_board_of_losses_alone_is_ranked_by_them(store: Store) -> None:
     assert tables.cells(board) == []
     markdown = tables.to_markdown(board)
     assert "mean loss" in markdown and "| M |" not in markdown
+
+
+def test_a_column_that_no_row_has_a_score_in_does_not_stop_a_table(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = store.put(made("a", "lost", [0.5, 0.25], main=LOSS)).task_spec
+    other = made("a", "other", [1.0, 0.0]).record.task_spec
+    print_boards([other, lost], store.contents(), Filter())
+    assert "mean loss" in capsys.readouterr().out
 
 
 def test_the_command_prints_losses_in_a_table_of_their_own(tmp_path: Path) -> None:
