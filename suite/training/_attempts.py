@@ -95,7 +95,7 @@ def _fit_once(request: Request, recipe: Recipe, state: State, keep: Callable[[Pa
     setting, protocol, checkpoints = request.setting, request.protocol, request.checkpoints
     lengths = {task: part.train_lengths for task, part in request.parts.items()}
     plan = batches.plan(lengths, protocol, setting.seeds["order"], setting.mixture)
-    model = request.build()
+    model = request.build().to(setting.device)
     if protocol.activation_checkpointing:
         model.recompute_activations()
     watch = Watch(model, setting.progress, plan.steps, protocol.selection.looks, checkpoints.due)
