@@ -13,12 +13,12 @@ import json
 import os
 import statistics
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from suite import files
 from suite.environment import Machine, Precisions, device_name, processor, versions
 from suite.resources import cache_folder
 from suite.spec import Modality, Precision, SuiteError, canonical_json
@@ -204,11 +204,5 @@ def _entries(said: dict[str, Any]) -> Iterator[tuple[str, dict[str, Gain]]]:
 def _keep(about: str, gains: dict[str, Gain]) -> None:
     """Add a measurement to the file, whole or not at all; where that cannot be written it is made again."""
     said = {name: {m: vars(gain) for m, gain in one.items()} for name, one in {**_kept(), about: gains}.items()}
-    temporary = _path().with_name(f"precision.{uuid.uuid4().hex}.tmp")
-    try:
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(canonical_json(said), encoding="utf-8")
-        temporary.replace(_path())
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    with contextlib.suppress(OSError):
+        files.write(_path(), canonical_json(said).encode())
