@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from suite import index, limits
 from suite.spec import digest
 
+FOLDER = "packs"
 RECORDS, PREDICTIONS, INDEX = "records.parquet", "predictions.parquet", "index.parquet"
 GROUP = 32
 """Tables of predictions that are read together."""
@@ -29,7 +30,7 @@ GROUP = 32
 PAGE = 1 << 26
 """Bytes of a page: what records of one task have in common is stored once a page."""
 
-_NAMES = pa.schema([pa.field("name", pa.string(), nullable=False)])
+NAMES = pa.schema([pa.field("name", pa.string(), nullable=False)])
 _BOUND = re.compile(r"([0-9a-f]{32})-([0-9a-f]{32})")
 
 
@@ -54,7 +55,7 @@ def names_of(content: bytes) -> list[str]:
         ValueError: it is none.
     """
     try:
-        names: list[str] = limits.read_table(content, ["name"]).cast(_NAMES)["name"].to_pylist()
+        names: list[str] = limits.read_table(content, ["name"]).cast(NAMES)["name"].to_pylist()
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise ValueError(f"is no index of records: {first_line(error)}") from None
     return names

@@ -23,22 +23,14 @@ import fsspec
 import pyarrow as pa
 
 from suite import hub, index, limits
-from suite.packaging import INDEX as INDEX
-from suite.packaging import PREDICTIONS as PREDICTIONS
-from suite.packaging import RECORDS as RECORDS
-from suite.packaging import check, first_line
-from suite.packaging import merged as merged
-from suite.packaging import name_of as name_of
-from suite.packaging import names_of as names_of
+from suite.packaging import FOLDER, INDEX, NAMES, PREDICTIONS, RECORDS, check, first_line, names_of
 from suite.spec import SuiteError, digest
 
-FOLDER = "packs"
 MOST_KEPT = 256_000_000
 """Bytes of records and predictions that are kept at hand: they are fetched many at a time."""
 
-_NAMES = pa.schema([pa.field("name", pa.string(), nullable=False)])
 _TEXTS = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("name", "record", "digest")])
-_TABLES = pa.schema([*_NAMES, pa.field("predictions", pa.binary(), nullable=False)])
+_TABLES = pa.schema([*NAMES, pa.field("predictions", pa.binary(), nullable=False)])
 _COLUMNS = {"record.json": "record", "digest.json": "digest", PREDICTIONS: "predictions"}
 _ON_HUB = re.compile(r"datasets/([^/@]+/[^/@]+)(@[^/]+)?(?:/.*)?")
 

@@ -23,7 +23,7 @@ from large_stores import made as made_files
 from loopback_hub import LoopbackHub, User
 from made_records import grid, made
 
-from suite import index, packs
+from suite import index, packaging
 from suite.admission import Filter
 from suite.boards import boards
 from suite.index import Piece
@@ -568,7 +568,7 @@ def test_headings_that_are_not_the_records_are_named_by_verify(two: tuple[Path, 
     name, line = next(iter(held.items()))
     held[name] = dataclasses.replace(line, head=line.head._replace(score=0.999))
     content = index.write(held.values())
-    lie = one.with_name(packs.name_of({name: line.seal for name, line in held.items()}, content))
+    lie = one.with_name(packaging.name_of({name: line.seal for name, line in held.items()}, content))
     one.rename(lie)
     (lie / "index.parquet").write_bytes(content)
     assert not Store(str(folder)).contents().faults
@@ -584,7 +584,7 @@ def test_packs_put_together_hold_every_byte_of_both(two: tuple[Path, list[Path]]
     files = {name: before._files(name, ("record.json", "predictions.parquet")) for name in names}
     board = rank(before)
     parts = [{path.name: path.read_bytes() for path in one.iterdir()} for one in both]
-    name, made_one = packs.merged([*parts, parts[0]])  # what is there twice is there once
+    name, made_one = packaging.merged([*parts, parts[0]])  # what is there twice is there once
     for one in both:
         shutil.rmtree(one)
     (folder / "packs" / name).mkdir()
@@ -595,7 +595,7 @@ def test_packs_put_together_hold_every_byte_of_both(two: tuple[Path, list[Path]]
     assert {name: after._files(name, ("record.json", "predictions.parquet")) for name in names} == files
     assert rank(after) == board
     assert not [check for check in verify(after) if "untrue" in check.detail]
-    assert packs.merged(list(reversed(parts)))[0] == name  # whatever order they come in
+    assert packaging.merged(list(reversed(parts)))[0] == name  # whatever order they come in
 
 
 def test_what_is_no_pack_is_not_put_together(two: tuple[Path, list[Path]]) -> None:
@@ -607,10 +607,10 @@ def test_what_is_no_pack_is_not_put_together(two: tuple[Path, list[Path]]) -> No
         [{"records.parquet": parts[0]["records.parquet"]}],
     ):
         with pytest.raises(ValueError):
-            packs.merged(wrong)
+            packaging.merged(wrong)
 
 
 def test_records_of_a_pack_are_verified_in_the_order_in_which_they_lie(two: tuple[Path, list[Path]]) -> None:
     folder, both = two
     order = [f"{check.key}-{check.attempt}" for check in verify(str(folder))]
-    assert order == [name for one in both for name in packs.names_of((one / "index.parquet").read_bytes())]
+    assert order == [name for one in both for name in packaging.names_of((one / "index.parquet").read_bytes())]

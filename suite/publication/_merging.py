@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from suite import hub, packs
+from suite import hub, packaging
 from suite.publication._destination import Destination, bring
 from suite.publication._pack import MOST_BYTES
 from suite.spec import SuiteError
 
 MESSAGE = "Put small packs together (Transfer Suite)"
-FILES = (packs.RECORDS, packs.PREDICTIONS, packs.INDEX)
+FILES = (packaging.RECORDS, packaging.PREDICTIONS, packaging.INDEX)
 
 
 def merge_packs(to: Destination) -> hub.Pushed:
@@ -34,16 +34,16 @@ def _composed(head: hub.Head) -> hub.Files:
         return {}
     try:
         parts = [{file: head.read(f"{folder}/{file}") or b"" for file in FILES} for folder in folders]
-        name, made = packs.merged(parts)
+        name, made = packaging.merged(parts)
     except ValueError as error:
         raise SuiteError(f"Packs of {head.label} cannot be put together: {error}. Nothing was changed.") from None
     files |= {f"{folder}/{file}": None for folder in folders for file in FILES}
-    return files | {f"{packs.FOLDER}/{name}/{file}": content for file, content in made.items()}
+    return files | {f"{packaging.FOLDER}/{name}/{file}": content for file, content in made.items()}
 
 
 def _small(head: hub.Head) -> list[str]:
     """Return the folders of the smallest packs, as many as fit in one."""
-    paths = [path for path in head.names(packs.FOLDER) if path.rpartition("/")[2] in FILES]
+    paths = [path for path in head.names(packaging.FOLDER) if path.rpartition("/")[2] in FILES]
     sizes: dict[str, int] = {}
     for path, state in head.states(paths).items():
         folder = path.rpartition("/")[0]

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from suite import index, packs
+from suite import index, packaging, packs
 from suite.publication._columns import COLUMNS, schema
 from suite.spec import Record, SuiteError, digest
 from suite.store import Store
@@ -99,9 +99,9 @@ def write(filed: Iterable[Filed], folder: Path, others: Callable[[Filed], str]) 
     for some in _portions(filed):
         made = [*_tables(some, others)]
         held = {one.name: digest(one.digest) for one in some}
-        name = packs.name_of(held, next(table for _, table, _ in made if isinstance(table, bytes)))
+        name = packaging.name_of(held, next(table for _, table, _ in made if isinstance(table, bytes)))
         for file, table, options in made:
-            path = f"{packs.FOLDER}/{name}/{file}"
+            path = f"{packaging.FOLDER}/{name}/{file}"
             files[path] = folder / path
             files[path].parent.mkdir(parents=True, exist_ok=True)
             if isinstance(table, bytes):
@@ -133,8 +133,8 @@ def _tables(
     columns["digest"] = [filed.digest.decode() for filed in some]
     columns["every_eval_ever"] = [others(filed) for filed in some]
     plain = [*(one.name for one in COLUMNS if one.name not in ("name", "key", "created"))]
-    yield packs.RECORDS, pa.table(columns, schema=schema()), {"use_dictionary": plain}
+    yield packaging.RECORDS, pa.table(columns, schema=schema()), {"use_dictionary": plain}
     tables = {"name": [one.name for one in some], "predictions": [one.table for one in some]}
     options = {"use_dictionary": False, "row_group_size": GROUP}
-    yield packs.PREDICTIONS, pa.table(tables, schema=_PREDICTIONS), options
-    yield packs.INDEX, index.write([index.line_of(one.record, one.table, digest(one.digest)) for one in some]), {}
+    yield packaging.PREDICTIONS, pa.table(tables, schema=_PREDICTIONS), options
+    yield packaging.INDEX, index.write([index.line_of(one.record, one.table, digest(one.digest)) for one in some]), {}

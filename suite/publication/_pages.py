@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from suite import cards, packs
+from suite import cards, packaging
 from suite.publication._columns import COLUMNS, WHOLE
 
 SCHEMA = "SCHEMA.md"
 _CONFIGS = [
-    {"config_name": "records", "default": True, "data_files": f"{packs.FOLDER}/*/{packs.RECORDS}"},
-    {"config_name": "predictions", "data_files": f"{packs.FOLDER}/*/{packs.PREDICTIONS}"},
+    {"config_name": "records", "default": True, "data_files": f"{packaging.FOLDER}/*/{packaging.RECORDS}"},
+    {"config_name": "predictions", "data_files": f"{packaging.FOLDER}/*/{packaging.PREDICTIONS}"},
 ]
 _SECTION = """Records of how well pre-trained checkpoints adapt, made by Transfer Suite. Each row is one run: one
 checkpoint, adapted to one task by one strategy under one protocol with one seed, and its score on the task's test rows.
@@ -60,7 +60,7 @@ def card(repo: str) -> cards.Card:
         "configs": _CONFIGS,
     }
     title = repo.partition("/")[2]
-    return cards.Card(title, _SECTION.format(repo=repo, schema=SCHEMA, folder=packs.FOLDER), metadata)
+    return cards.Card(title, _SECTION.format(repo=repo, schema=SCHEMA, folder=packaging.FOLDER), metadata)
 
 
 def schema_page() -> str:
@@ -71,14 +71,14 @@ def schema_page() -> str:
         [
             "# Columns",
             "",
-            f"`{packs.FOLDER}/*/{packs.RECORDS}` has one row a record; null is what nobody measured.",
+            f"`{packaging.FOLDER}/*/{packaging.RECORDS}` has one row a record; null is what nobody measured.",
             "",
             "| column | type | what it says |",
             "| --- | --- | --- |",
             *rows,
             *whole,
             "",
-            f"`{packs.FOLDER}/*/{packs.PREDICTIONS}` has the same rows in the same order:",
+            f"`{packaging.FOLDER}/*/{packaging.PREDICTIONS}` has the same rows in the same order:",
             "",
             "| column | type | what it says |",
             "| --- | --- | --- |",
@@ -86,7 +86,8 @@ def schema_page() -> str:
             "| `predictions` | binary | a parquet file, one row a test example: `id`, `label`, `prediction`, `scores` "
             "(fp32), `value` (what it gives to the main metric); `cluster` and `seen` where there is more to say |",
             "",
-            f"`{packs.FOLDER}/*/{packs.INDEX}` is what a leaderboard needs of each, packed; the other two have it all.",
+            f"`{packaging.FOLDER}/*/{packaging.INDEX}` is what a leaderboard needs of each, packed; "
+            "the other two have it all.",
             "",
         ]
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from suite import cards, files, hub, packs
+from suite import cards, files, hub, packaging
 from suite.publication import _every_eval_ever, _pack, _pages
 from suite.publication._destination import Destination, bring, text_of
 from suite.spec import SuiteError, canonical_json
@@ -15,7 +15,7 @@ from suite.store import Store
 
 MESSAGE = "Add records (Transfer Suite)"
 _LOOSE = re.compile(r"records/[0-9a-f]{2}/([0-9a-f]{64}-\d+)/digest\.json")
-_INDEX = re.compile(rf"{packs.FOLDER}/[^/]+/{re.escape(packs.INDEX)}")
+_INDEX = re.compile(rf"{packaging.FOLDER}/[^/]+/{re.escape(packaging.INDEX)}")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _names_in(head: hub.Head) -> set[str]:
             names.add(loose[1])
         elif _INDEX.fullmatch(path) and (content := head.read(path)):
             try:
-                names |= set(packs.names_of(content))
+                names |= set(packaging.names_of(content))
             except ValueError:
                 raise SuiteError(f"{path} of {head.label} is no index of records; nothing was published.") from None
     return names
