@@ -26,7 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from large_stores import Shape, fill
-from measuring import parser, tell
+from measuring import parser, tell, wait
 
 BOARD = ("leaderboard", "--format", "json")
 
@@ -45,8 +45,7 @@ def spent(*words: str) -> Spent:
     start = time.perf_counter()
     command = [str(Path(sys.executable).with_name("suite")), *words]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
+    usage = wait(child)
     if child.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {child.returncode}")
     cpu = usage.ru_utime + usage.ru_stime

@@ -13,8 +13,11 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 import platform
+import resource
 import statistics
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +44,13 @@ class Pair:
 def ratio(pairs: Sequence[Pair]) -> float:
     """Return how many times faster ours was, in the median pair."""
     return round(statistics.median(pair.times for pair in pairs), 3)
+
+
+def wait(child: subprocess.Popen[Any]) -> resource.struct_rusage:
+    """Wait for a process and return what it alone used; its exit status is in `returncode` then."""
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return used
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

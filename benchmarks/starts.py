@@ -27,7 +27,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from made_records import grid
-from measuring import parser, tell
+from measuring import parser, tell, wait
 
 from suite.store import Store
 
@@ -63,8 +63,7 @@ def timed(words: Sequence[str], environment: dict[str, str], port: int | None) -
         _await(port)
         wall = time.perf_counter() - began
         process.terminate()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    used = wait(process)
     if port is None:
         wall = time.perf_counter() - began
         if process.returncode:

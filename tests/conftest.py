@@ -117,21 +117,26 @@ def save_timm(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="session")
-def tiny_bert(save_transformers: Any) -> Path:
-    """A BERT of 2 layers x 32 for masked words, so without a classification head."""
-    import torch
-    from transformers import BertConfig, BertForMaskedLM
+def save_bert(save_transformers: Any) -> Callable[..., Path]:
+    """Return a function that makes a BERT of 2 narrow layers for masked words, so without a classification head."""
 
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(WORDS),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-    )
-    return save_transformers(BertForMaskedLM(config), "tiny-bert", token_types=True)
+    def save(name: str, width: int = 16, seed: int = 3, **more: Any) -> Path:
+        import torch
+        from transformers import BertConfig, BertForMaskedLM
+
+        torch.manual_seed(seed)
+        shape = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": 2, "num_attention_heads": 2}
+        config = BertConfig(vocab_size=len(WORDS), max_position_embeddings=64, **shape | more)
+        folder: Path = save_transformers(BertForMaskedLM(config), name, token_types=True)
+        return folder
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(save_bert: Callable[..., Path]) -> Path:
+    """A BERT of 2 layers x 32."""
+    return save_bert("tiny-bert", width=32, seed=0)
 
 
 @pytest.fixture(scope="session")

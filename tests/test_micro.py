@@ -65,24 +65,10 @@ class _Narrow(nn.Module):
 
 
 @pytest.fixture(scope="module", params=["sdpa", "eager"])
-def wet_bert(request: pytest.FixtureRequest, save_transformers: Any) -> Path:
+def wet_bert(request: pytest.FixtureRequest, save_bert: Callable[..., Path]) -> Path:
     """A tiny BERT with a lot of dropout."""
-    from transformers import BertConfig, BertForMaskedLM
-
-    torch.manual_seed(3)
-    config = BertConfig(
-        vocab_size=len(WORDS),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-        hidden_dropout_prob=0.3,
-        attention_probs_dropout_prob=0.3,
-        attn_implementation=request.param,
-    )
-    name = f"wet-bert-{request.param}"
-    return save_transformers(BertForMaskedLM(config), name, token_types=True)  # type: ignore[no-any-return]
+    dropout = {"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.3}
+    return save_bert(f"wet-bert-{request.param}", attn_implementation=request.param, **dropout)
 
 
 def _builder(folder: Path, fits: int) -> Callable[[], Model]:

@@ -220,21 +220,9 @@ def test_an_error_in_reading_is_the_readers_own() -> None:
 
 
 @pytest.fixture(scope="module")
-def wet_bert(save_transformers: Any) -> Path:
+def wet_bert(save_bert: Callable[..., Path]) -> Path:
     """A tiny BERT with dropout, so that random numbers matter."""
-    from transformers import BertConfig, BertForMaskedLM
-
-    torch.manual_seed(3)
-    config = BertConfig(
-        vocab_size=len(WORDS),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-        hidden_dropout_prob=0.2,
-    )
-    return save_transformers(BertForMaskedLM(config), "wet-bert-of-faults", token_types=True)  # type: ignore[no-any-return]
+    return save_bert("wet-bert-of-faults", num_hidden_layers=1, hidden_dropout_prob=0.2)
 
 
 class _Killed(BaseException):
