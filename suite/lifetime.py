@@ -1,11 +1,20 @@
-"""A worker does not outlive the command that started it, however that ends."""
+"""When processes end: a worker with the command that started it, a command at Ctrl-C wherever that finds it.
+
+Python raises KeyboardInterrupt between any two steps, and so inside calls from C code that drops what it is not
+prepared for: of a hundred interrupts about one is lost. So a command remembers that it was interrupted, and asks.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import signal
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from multiprocessing.connection import wait
+from typing import Any
 
 
 def end_with_parent() -> None:
@@ -22,3 +31,59 @@ def end_with_parent() -> None:
 def _follow(parent: int) -> None:
     wait([parent])
     os._exit(1)
+
+
+@dataclass
+class _Interrupts:
+    """Whether there was one that nobody has been told of for good, and whether they must wait."""
+
+    pending: bool = False
+    waiting: bool = False
+
+    def come(self, *about: Any) -> None:
+        self.pending = True
+        if not self.waiting:
+            raise KeyboardInterrupt
+
+
+_INTERRUPTS = _Interrupts()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Remember every Ctrl-C that comes meanwhile, so that `heed` tells of one that was lost on its way up."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _INTERRUPTS.come)
+    try:
+        yield
+    finally:
+        _INTERRUPTS.pending = False
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def heed() -> None:
+    """Do nothing, unless a Ctrl-C was lost.
+
+    Raises:
+        KeyboardInterrupt: one was; the main thread alone hears of it.
+    """
+    if _INTERRUPTS.pending and not _INTERRUPTS.waiting and threading.current_thread() is threading.main_thread():
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let a Ctrl-C wait until this is done.
+
+    Raises:
+        KeyboardInterrupt: afterwards, if one came.
+    """
+    _INTERRUPTS.waiting = True
+    try:
+        yield
+    finally:
+        _INTERRUPTS.waiting = False
+    heed()

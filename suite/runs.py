@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,12 +137,15 @@ def settle(spec: RunSpec, orders: Orders) -> None:
         folder.with_suffix(".lock").unlink()  # the worker may hold it still, but there is nothing more to do
 
 
-def sweep(unfinished: Path) -> None:
-    """Take away what runs left that nobody came back for, and the locks of processes that were killed."""
+def sweep(unfinished: Path, done: Collection[str]) -> None:
+    """Take away what runs left that nobody comes back for, and the locks of processes that were killed.
+
+    `done` are keys of runs whose records are stored.
+    """
     for lock in unfinished.glob("*.lock"):
         with contextlib.suppress(FileNotFoundError):  # its owner was quicker
             folder = lock.with_suffix("")
-            if not folder.exists() or time.time() - lock.stat().st_mtime > STALE:
+            if folder.name in done or not folder.exists() or time.time() - lock.stat().st_mtime > STALE:
                 _clear(folder)
 
 

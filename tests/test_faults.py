@@ -109,6 +109,22 @@ def test_workers_end_with_a_killed_command_and_one_that_is_killed_costs_no_run(h
     assert killed_grids.leftovers(one) == []
 
 
+@pytest.mark.slow
+def test_what_a_command_left_that_died_after_its_last_record_goes_with_the_next(
+    tasks: list[str], forge: Forge, straight: Straight, tmp_path: Path
+) -> None:
+    one = Grid(tmp_path, straight.grid.words).run(forge).grid
+    key = min(killed_grids.finished(one.store)).removesuffix("-1")
+    begun = one.store / "unfinished" / key / "0123"
+    begun.mkdir(parents=True)
+    (begun / "state.json").write_text("{}")
+    begun.parent.with_suffix(".lock").touch()
+    (one.store / "records" / f".draft-{files.MACHINE}-0123").mkdir()
+    assert len(killed_grids.leftovers(one)) == 3
+    assert one.start(forge).end() == 0
+    assert killed_grids.leftovers(one) == []
+
+
 # -- two commands at once ----------------------------------------------------------------------------------------------
 
 

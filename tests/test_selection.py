@@ -403,7 +403,7 @@ def test_race_says_in_words_and_a_table_what_came_of_it(command: list[Any], tmp_
 def test_an_interrupted_race_goes_on_to_the_same_end(
     small_berts: list[str], text_task: Path, tiny_protocol: Path, tmp_path: Path
 ) -> None:
-    place = ["--protocol", tiny_protocol, "--device", "cpu", "--threads", 1, "--seeds", 4]
+    place = ["--protocol", tiny_protocol, "--device", "cpu", "--threads", 1, "--seeds", 12]
     words = [str(word) for word in ["race", "-m", *small_berts[:2], "-t", text_task, "-s", "full", *place, "--store"]]
     straight = call(*words, tmp_path / "straight", "--json")
     assert straight.code == 0

@@ -33,10 +33,12 @@ def told(unread: str = "") -> Iterator[None]:
 
     `unread` is what to say where whoever read the output went away; by default nothing, as `head` expects it.
     """
+    from suite.lifetime import interruptible
     from suite.spec import SuiteError
 
     try:
-        yield
+        with interruptible():
+            yield
     except SuiteError as error:
         for line in str(error).splitlines():
             typer.echo(f"error: {_printable(line)}", err=True)

@@ -18,7 +18,7 @@ from typing import Any
 from suite.engines import Engine, Outcome, Progress, Work, attempt
 from suite.engines._dispatch import Waiting, in_groups
 from suite.environment import Machine
-from suite.lifetime import end_with_parent
+from suite.lifetime import end_with_parent, heed
 from suite.spec import Failure, Result, RunSpec
 
 
@@ -34,7 +34,9 @@ class Local(Engine):
             return
         for spec in [specs[number] for number in in_groups(specs)]:
             progress(spec, {"phase": "starting"})
-            yield spec, attempt(work, spec, machine, lambda event, spec=spec: progress(spec, event))  # type: ignore[misc]
+            outcome = attempt(work, spec, machine, lambda event, spec=spec: progress(spec, event))  # type: ignore[misc]
+            heed()  # what a lost Ctrl-C went through is not to be trusted
+            yield spec, outcome
 
 
 def _in_workers(

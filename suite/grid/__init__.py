@@ -126,6 +126,7 @@ def carry_out(
     if missing:
         store.check_writable()
         check_cache()
+    _rounds.tidy(store, held)
     for spec in held:
         yield from _rounds.stored(spec, store)
     if not missing:

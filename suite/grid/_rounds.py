@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from suite import engines, environment, runs, timing
+from suite import artifacts, engines, environment, files, lifetime, runs, timing
 from suite.resources import cache_folder
 from suite.spec import Failure, Record, Result, RunSpec, SuiteError
 from suite.store import Store, UnwritableError
@@ -38,16 +38,32 @@ class Hand:
 
     def map(self, specs: Sequence[RunSpec]) -> Iterator[engines.Outcome]:
         work = functools.partial(runs.carry_out, orders=self.orders)
-        return self.engine.map(work, specs, self.machine, self.workers, self.progress)
+        return self.engine.map(work, specs, self.machine, self.workers, self._tell)
+
+    def _tell(self, spec: RunSpec, event: dict[str, Any]) -> None:
+        lifetime.heed()
+        self.progress(spec, event)
 
 
 def unfinished(store: Store) -> Path:
     """Return the folder of what unfinished runs leave: in the store, or in the cache where that is no folder."""
-    folder = (store.folder or cache_folder()) / runs.FOLDER
+    folder = _folder(store)
     with contextlib.suppress(OSError):  # without it a run that stops starts anew
         folder.mkdir(parents=True, exist_ok=True)
-        runs.sweep(folder)
     return folder
+
+
+def tidy(store: Store, held: Sequence[RunSpec]) -> None:
+    """Take away what commands left that were killed, though nothing but stored runs (`held`) be asked for."""
+    if store.folder:
+        files.sweep(store.folder / "records", artifacts.DRAFT)
+    done = {spec.key() for spec in held} if store.folder else ()  # the cache has unfinished runs of other stores too
+    with contextlib.suppress(OSError):
+        runs.sweep(_folder(store), done)
+
+
+def _folder(store: Store) -> Path:
+    return (store.folder or cache_folder()) / runs.FOLDER
 
 
 def carry_out(specs: Sequence[RunSpec], hand: Hand) -> Iterator[Done | Failure]:
@@ -69,6 +85,7 @@ def _round(specs: Sequence[RunSpec], hand: Hand) -> Generator[Done | Failure, No
     for spec, outcome in hand.map(specs):
         left.pop(spec.key(), None)
         if isinstance(outcome, Failure):
+            lifetime.heed()
             yield _logged(outcome, hand.store)
         elif outcome:
             try:
@@ -95,9 +112,10 @@ def _filed(spec: RunSpec, outcome: list[Result], hand: Hand) -> Iterator[Done | 
     """
     again = hand.orders.force or (hand.orders.keep is not None and runs.leaves_weights(spec))
     try:
-        filed = list(_or_failure(spec, functools.partial(_file, hand.store, outcome, again)))
-        if not any(isinstance(one, Failure) for one in filed):
-            runs.settle(spec, hand.orders)
+        with lifetime.uninterrupted():
+            filed = list(_or_failure(spec, functools.partial(_file, hand.store, outcome, again)))
+            if not any(isinstance(one, Failure) for one in filed):
+                runs.settle(spec, hand.orders)
     finally:
         runs.release(spec)
     yield from filed
