@@ -36,7 +36,7 @@ def publish(store: Path) -> dict[str, Any]:
     files = [path for folder in folders for path in folder.iterdir() if path.is_file()]
     size = sum(path.stat().st_size for path in files)
     found: dict[str, Any] = {"records": len(folders), "files": len(files), "bytes": size}
-    with LoopbackHub() as hub, Session(hub, Path(tempfile.mkdtemp())) as session:
+    with tempfile.TemporaryDirectory() as home, LoopbackHub() as hub, Session(hub, Path(home)) as session:
         hub.users[TOKEN] = User("ann", ("org",))
         session.suite("leaderboard", "--store", store)  # imports, and the store's own index
         words = ("publish-results", "--to", "org/results", "--store", store)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 from suite import resampling
 from suite.comparable import is_version
@@ -96,15 +97,15 @@ def admit(contents: Contents, tasks: Sequence[TaskSpec] | None, only: Filter) ->
     wanted = {task.name: task for task in tasks} if tasks else None
     entries = contents.chosen(only.wanted(wanted)).entries
     entries = _of_known_ways(entries, left_out)
-    entries = _most_common(entries, lambda e: e.head.protocol, "protocol", left_out)
-    columns = list(wanted) if wanted else sorted({e.head.task for e in entries})
+    entries = _most_common(entries, attrgetter("head.protocol"), "protocol", left_out)
+    columns = list(wanted) if wanted else sorted(set(map(attrgetter("head.task"), entries)))
     by_task: dict[str, list[Entry]] = {name: [] for name in columns}
     for entry in entries:
         by_task[entry.head.task].append(entry)
     kept: list[Entry] = []
     for name, of_task in by_task.items():
-        asked = [e for e in of_task if wanted and is_version(e.task_spec, wanted[name])]
-        kept += _most_common(of_task, lambda e: e.head.column, f"version or data of {name}", left_out, asked)
+        asked = wanted[name] if wanted else None
+        kept += _most_common(of_task, attrgetter("head.column"), f"version or data of {name}", left_out, asked)
     kept = once(kept, left_out)
     _tell_disagreement(contents, kept, left_out)
     return Admitted(kept, columns, left_out)
@@ -112,22 +113,23 @@ def admit(contents: Contents, tasks: Sequence[TaskSpec] | None, only: Filter) ->
 
 def tasks_in(contents: Contents, tags: Sequence[str] = ()) -> list[TaskSpec]:
     """Return the tasks that there are records of, by name; of several versions the one stored last."""
-    latest = sorted(contents.columns("created", "task", "task_spec"), key=lambda line: str(line[0]))
-    named = {task: text for _, task, text in latest}
-    return [spec for _, text in sorted(named.items()) if set(tags) <= set((spec := task_of(text)).tags)]
+    latest: dict[str, tuple[str, str]] = {}
+    for created, task, text in contents.columns("created", "task", "task_spec"):
+        if task not in latest or str(created) >= latest[task][0]:
+            latest[task] = str(created), text
+    return [spec for _, (_, text) in sorted(latest.items()) if set(tags) <= set((spec := task_of(text)).tags)]
 
 
 def _of_known_ways(entries: list[Entry], left_out: list[str]) -> list[Entry]:
     """Keep the entries whose data was cut in a way that this version knows; note the others."""
     strange: set[str] = set()
-    for way in {entry.head.resample for entry in entries}:
+    for way, count in sorted(Counter(map(attrgetter("head.resample"), entries)).items()):
         try:
             resampling.parse(way)
         except SuiteError:
             strange.add(way)
-    for way, count in sorted(Counter(e.head.resample for e in entries if e.head.resample in strange).items()):
-        left_out.append(f"{count} records of data cut in a way that this version does not know: {way}")
-    return [e for e in entries if e.head.resample not in strange]
+            left_out.append(f"{count} records of data cut in a way that this version does not know: {way}")
+    return [e for e in entries if e.head.resample not in strange] if strange else entries
 
 
 def _most_common(
@@ -135,13 +137,14 @@ def _most_common(
     of: Callable[[Entry], str],
     what: str,
     left_out: list[str],
-    asked: Sequence[Entry] = (),
+    asked: TaskSpec | None = None,
 ) -> list[Entry]:
-    """Keep the entries that agree with the most (of those asked for, if there are any); note the others."""
-    counts = Counter(of(e) for e in entries)
+    """Keep the entries that agree with the most (of the version asked for, if there are any); note the others."""
+    counts = Counter(map(of, entries))
     if len(counts) < 2:
         return entries
-    ((kept, _),) = Counter(of(e) for e in asked or entries).most_common(1)
+    preferred = [e for e in entries if asked and is_version(e.task_spec, asked)]
+    ((kept, _),) = Counter(map(of, preferred or entries)).most_common(1)
     for other in sorted(counts.keys() - {kept}):
         left_out.append(f"{counts[other]} records of another {what}: {other} (shown: {kept})")
     return [e for e in entries if of(e) == kept]
@@ -152,12 +155,15 @@ def once(entries: list[Entry], left_out: list[str]) -> list[Entry]:
 
     Two of one seed can have keys of their own, as under a protocol of other words: they are no two seeds.
     """
+    in_order = sorted(sorted(entries, key=attrgetter("head.name")), key=attrgetter("head.created"))
+    runs = list(map(attrgetter("head.row", "head.task", "head.seed", "head.fold"), in_order))
+    if len(set(runs)) == len(runs):
+        return in_order
     kept: dict[tuple[str, str, int, int], Entry] = {}
     again: Counter[str] = Counter()
-    for entry in sorted(entries, key=lambda e: (e.head.created, e.head.name)):
-        head = entry.head
-        if kept.setdefault((head.row, head.task, head.seed, head.fold), entry) is not entry:
-            again[head.task] += 1
+    for run, entry in zip(runs, in_order, strict=True):
+        if kept.setdefault(run, entry) is not entry:
+            again[entry.head.task] += 1
     for task, count in sorted(again.items()):
         left_out.append(f"{count} records of {task} that repeat a seed and fold of their row (shown: the first made)")
     return list(kept.values())
@@ -165,6 +171,8 @@ def once(entries: list[Entry], left_out: list[str]) -> list[Entry]:
 
 def _tell_disagreement(contents: Contents, kept: Sequence[Entry], left_out: list[str]) -> None:
     """Note where a further attempt at a run came to another score than the first, which is shown."""
+    if not contents.again:
+        return
     shown = {entry.head.key: entry.head for entry in kept}
     for again in contents.again:
         first = shown.get(again.head.key)

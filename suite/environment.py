@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import importlib.metadata
 import os
@@ -190,7 +191,12 @@ def code_commit() -> str | None:
 
 
 def watch_memory() -> None:
-    """Let `peak_memory` tell what is held from now on, where the system can; else it tells of the whole process."""
+    """Let `peak_memory` tell what is held from now on, where the system can; else it tells of the whole process.
+
+    What was freed before goes back to the system first: glibc would keep hundreds of megabytes of it.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
     with contextlib.suppress(OSError):  # other systems, or one that does not let it
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 

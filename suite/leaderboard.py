@@ -8,14 +8,16 @@ says what and why.
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from suite.admission import Admitted, Filter, admit, read, tasks_in
+from suite.headings import main_of, task_of
 from suite.index import Contents, Entry
 from suite.scores import lay_out
 from suite.spec import TaskSpec, digest
@@ -158,8 +160,8 @@ def rank(
 
 def board_of(admitted: Admitted) -> Board:
     """Return the board of entries that may stand on one."""
-    mains = {entry.head.task: entry.main for entry in admitted.entries}
-    losses = [task for task in admitted.columns if task in mains and not mains[task].greater_is_better]
+    mains = dict(map(attrgetter("head.task", "head.main"), admitted.entries))
+    losses = [task for task in admitted.columns if task in mains and not main_of(mains[task]).greater_is_better]
     scores = [task for task in admitted.columns if task not in losses]
     standings = [Standing(cells) for cells in _by_row(admitted.entries)]
     in_order = sorted(standings, key=lambda standing: standing.first.row)  # as an index has them: read from end to end
@@ -174,15 +176,17 @@ def board_of(admitted: Admitted) -> Board:
 
 
 def _by_row(entries: Sequence[Entry]) -> list[dict[str, list[Entry]]]:
-    groups: dict[str, dict[str, list[Entry]]] = {}
-    for entry in sorted(entries, key=lambda e: (e.head.seed, e.head.fold)):
-        groups.setdefault(entry.head.row, {}).setdefault(entry.head.task, []).append(entry)
-    return list(groups.values())
+    groups: defaultdict[str, defaultdict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    for entry in sorted(sorted(entries, key=attrgetter("head.fold")), key=attrgetter("head.seed")):
+        head = entry.head
+        groups[head.row][head.task].append(entry)
+    return [dict(cells) for cells in groups.values()]
 
 
 def _sources(entries: Sequence[Entry]) -> int:
     """Count the sources of the tasks: a task without a named one is its own."""
-    return len({entry.task_spec.cluster or entry.head.task for entry in entries})
+    of = set(map(attrgetter("head.task_spec", "head.task"), entries))
+    return len({task_of(text).cluster or task for text, task in of})
 
 
 def _order(row: Row, standing: Standing) -> tuple[bool, float, float, str]:

@@ -116,7 +116,7 @@ def _anew(lines: pa.Table) -> pa.Table:
 
 def _together(parts: Sequence[Mapping[str, bytes]], file: str) -> pa.Table:
     """Return one of the three tables of all packs; what their files say beside it is that of the first."""
-    tables = [pq.ParquetFile(io.BytesIO(part[file])).read() for part in parts]
+    tables = [limits.read_table(part[file]) for part in parts]
     if file == INDEX and any(index.Piece.opened(part[file]) is None for part in parts):
         raise ValueError("an index is of another version")
     if any(not table.schema.equals(tables[0].schema) for table in tables):

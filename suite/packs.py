@@ -21,7 +21,6 @@ from typing import Any
 
 import fsspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from suite import hub, index, limits
 from suite.packaging import INDEX as INDEX
@@ -220,7 +219,7 @@ class Packed:
         path = f"{folder}/{PREDICTIONS}"
         if folder not in self._bounds:
             with self._fs.open(path, "rb") as stream:
-                about = pq.read_metadata(stream)
+                about = limits.open_table(stream).metadata
             sizes = (about.row_group(group).num_rows for group in range(about.num_row_groups))
             self._bounds[folder] = [0, *itertools.accumulate(sizes)]
         group = bisect.bisect_right(self._bounds[folder], row) - 1

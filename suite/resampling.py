@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -35,6 +36,7 @@ class Resample:
     count: int = 1
 
 
+@functools.lru_cache(maxsize=256)
 def parse(text: str) -> Resample:
     """Return what a word like `kfold:5` means.
 

@@ -108,7 +108,7 @@ class Forge:
         return self
 
     def __exit__(self, *about: object) -> None:
-        self._process.communicate(timeout=60)
+        self._process.communicate(timeout=120)
 
     def start(
         self, words: Sequence[str | Path], places: Mapping[str, str], changed: Mapping[str, Any] = MappingProxyType({})

@@ -361,10 +361,10 @@ def test_no_words_show_the_help() -> None:
 
 
 def test_the_installed_command_ends_with_the_exit_code() -> None:
-    done = subprocess.run([SUITE, "tasks", "nowhere"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([SUITE, "tasks", "nowhere"], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: No task or collection named 'nowhere'.")
-    done = subprocess.run([SUITE, "models"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([SUITE, "models"], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0
 
 

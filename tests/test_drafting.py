@@ -512,7 +512,7 @@ HOPELESS: dict[str, tuple[Any, str]] = {
     "one.csv": (b"text,label\na,b\n", "has 1 row, and a task needs more"),
     "binary.csv": (bytes(range(256)) * 40, r"Cannot read .*binary\.csv: "),
     "binary.jsonl": (bytes(range(1, 128)) * 40, "Cannot read .*binary.jsonl: JSON parse error"),
-    "binary.parquet": (bytes(range(256)) * 40, "Cannot read .*binary.parquet: Parquet magic bytes not found"),
+    "binary.parquet": (bytes(range(256)) * 40, "Cannot read .*binary.parquet: it ends as no parquet file does"),
     "latin.csv": ("text,label\nhé,1\nhö,0\n".encode("latin-1"), "'utf-8' codec can't decode byte 0xe9"),
     "latin.jsonl": (b'{"text": "\xff", "label": 1}\n' * 60, "'utf-8' codec can't decode byte 0xff"),
     "ragged.csv": (b"text,label\na,b\nc,d,e,f,g\n", "Expected 2 fields in line 3, saw 5"),

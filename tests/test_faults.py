@@ -94,7 +94,7 @@ def test_workers_end_with_a_killed_command_and_one_that_is_killed_costs_no_run(h
     assert sum(map(_is_worker, children)) >= 3  # two workers and their manager
     killed.kill()  # the command alone: nobody tells its workers
     killed.communicate()
-    _wait(lambda: not any(Path(f"/proc/{child}").exists() for child in children), seconds=60)
+    _wait(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
     before = killed_grids.finished(one.store)
     again = command_line.start(*words, **one.places)
     _wait(lambda: len(killed_grids.finished(one.store)) > len(before) or again.poll() is not None)

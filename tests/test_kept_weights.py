@@ -469,7 +469,7 @@ def test_a_writer_that_is_killed_leaves_no_entry(drafted: Result, moment: str, t
     source, store = Store(str(tmp_path / "source")), Store(str(tmp_path / "store"))
     source.put(Result(drafted.record, drafted.columns))
     words = [store.url, str(drafted.weights), source.url, moment]
-    done = subprocess.run([sys.executable, "-c", KILLED, *words], check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", KILLED, *words], check=False, timeout=120)
     assert done.returncode == -signal.SIGKILL
     assert store.names() == [] and not store.has(drafted.record.key)
     bare = Result(drafted.record, drafted.columns)

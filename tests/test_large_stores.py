@@ -566,7 +566,7 @@ def test_headings_that_are_not_the_records_are_named_by_verify(two: tuple[Path, 
     folder, (one, _) = two
     held = index.read((one / "index.parquet").read_bytes())
     name, line = next(iter(held.items()))
-    held[name] = dataclasses.replace(line, head=dataclasses.replace(line.head, score=0.999))
+    held[name] = dataclasses.replace(line, head=line.head._replace(score=0.999))
     content = index.write(held.values())
     lie = one.with_name(packs.name_of({name: line.seal for name, line in held.items()}, content))
     one.rename(lie)

@@ -20,7 +20,7 @@ from suite.spec import RunSpec
 from suite.stats import logistic
 from suite.stats.logistic import Limits
 from suite.stats.ridge import Line
-from suite.strategies import _heads
+from suite.strategies import _heads, linear_probe
 from suite.strategies._heads import Grid
 
 STRENGTHS = (0.001, 0.1, 1.0)
@@ -142,6 +142,10 @@ def test_a_limit_on_the_steps_holds() -> None:
     x, labels = _rows(200, 20, 4)
     (some,), (none,) = (logistic.one_of(x, labels, [1.0], Limits(1e-9, steps)) for steps in (1, 100))
     assert _height(x, np.eye(4)[labels], some, 1.0, False) > _height(x, np.eye(4)[labels], none, 1.0, False) + 1e-9
+
+
+def test_a_protocol_may_name_the_solvers_that_there_are() -> None:
+    assert set(linear_probe.SOLVERS) == set(_heads.SOLVERS)
 
 
 @pytest.mark.parametrize("name", ["one_class", "right_choice", "every_class"])

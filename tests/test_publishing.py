@@ -233,7 +233,7 @@ def test_two_publish_at_once(hub: LoopbackHub, tmp_path: Path) -> None:
     common = grid({"org/a": 0.8}, ["one"], seeds=1)
     stores = [filled(tmp_path / name, [*common, *grid({f"org/{name}": 0.7}, ["one"])]) for name in ("x", "y")]
     told: dict[int, Told] = {}
-    both = threading.Barrier(2, timeout=60)
+    both = threading.Barrier(2, timeout=120)
     hub.repository("org/busy", "datasets").commit({"README.md": b"# Ours\n"})
     hub.fail("POST /api/datasets/org/busy/commit/main", times=2, before=both.wait)
 

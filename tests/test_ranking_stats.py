@@ -8,8 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import friedmanchisquare, norm, rankdata
+from scipy.stats import friedmanchisquare, kendalltau, norm, rankdata
 
+from suite.stats._ranks import shared_ranks, tau_b
 from suite.stats.ranking import (
     bonferroni_dunn,
     bradley_terry,
@@ -233,6 +234,14 @@ def test_stability_where_little_can_be_said() -> None:
     assert equal is not None and (equal.taus, equal.flips) == ((1.0,) * 4, ())
     cancel = rank_stability(np.array([[0.1, 0.2], [0.2, 0.1]]))
     assert cancel is not None and (cancel.taus, cancel.top_stays, cancel.flips) == ((0.0, 0.0), 0, (0, 1))
+
+
+@given(arrays(np.float64, st.tuples(st.just(2), st.integers(2, 40)), elements=st.integers(0, 30).map(float)))
+def test_ranks_and_tau_are_those_of_scipy_bit_for_bit(rows: np.ndarray) -> None:
+    one, other = rows
+    assert shared_ranks(one).tolist() == rankdata(one).tolist()
+    assume(np.ptp(one) > 0 and np.ptp(other) > 0)
+    assert tau_b(one, other) == kendalltau(one, other).statistic
 
 
 @given(grades)

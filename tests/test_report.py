@@ -219,7 +219,7 @@ def test_reading_reports_loads_no_training_library() -> None:
         "heavy = {'torch', 'transformers', 'datasets', 'evaluate', 'peft', 'timm', 'accelerate'} & set(sys.modules)\n"
         "assert not heavy, heavy\nassert 'matplotlib.pyplot' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 @pytest.mark.parametrize("form", ["svg", "png"])

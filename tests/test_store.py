@@ -381,11 +381,11 @@ def test_two_writers_of_one_key_agree_or_one_loses_whole_and_a_reader_never_sees
     for process in (reader, *writers):
         process.start()
     for process in writers:
-        process.join(60)
+        process.join(120)
         assert process.exitcode == 0
     stop.set()
-    seen, wrong = answers.get(timeout=60)
-    reader.join(60)
+    seen, wrong = answers.get(timeout=120)
+    reader.join(120)
     assert seen > 0
     assert wrong == []
     contents = Store(str(folder)).contents()

@@ -180,7 +180,7 @@ class _Hanging(list[Any]):
 
     def __getitem__(self, row: Any) -> Any:
         if row == 17:
-            time.sleep(30)
+            time.sleep(300)
         return super().__getitem__(row)
 
 
@@ -190,7 +190,7 @@ def test_rows_that_hang_end_in_a_sentence(split: str, soon: None) -> None:
     started = time.perf_counter()
     with pytest.raises(SuiteError, match=rf"Reading the {split} rows of t has taken more than 1 seconds"):
         training.fit(lambda: _Line(lambda *_: False), {"t": part}, Recipe(1e-3), _protocol(), _setting())
-    assert time.perf_counter() - started < 15
+    assert time.perf_counter() - started < 120
 
 
 def test_rows_to_predict_that_hang_end_in_a_sentence(soon: None) -> None:

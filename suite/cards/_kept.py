@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from suite import artifacts, kept, kinds
+from suite import artifacts, files, kept, kinds
 from suite.admission import Filter
 from suite.artifacts import About
 from suite.cards import Card, _kept_view
@@ -76,10 +74,9 @@ def made(store: Store, key: str, repo: str | None, licence: str | None, source: 
 
 
 def _weights(store: Store, record: Record) -> Weights:
-    with tempfile.TemporaryDirectory(prefix="transfer-suite-") as folder:  # of a store elsewhere no weights are fetched
-        about_file = Path(folder) / artifacts.ABOUT
-        about_file.write_bytes(store.weight_file(record.key, record.attempt, artifacts.ABOUT))
-        about = artifacts.read_about(Path(folder))
+    with files.scratch() as folder:  # of a store elsewhere no weights are fetched
+        (folder / artifacts.ABOUT).write_bytes(store.weight_file(record.key, record.attempt, artifacts.ABOUT))
+        about = artifacts.read_about(folder)
     contents = store.contents()
     mine = next((e for e in [*contents.entries, *contents.again] if e.head.key == record.key), None)
     same = [e for e in contents.entries if mine and _alike(e, mine)]

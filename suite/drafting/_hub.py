@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from suite import hub
 from suite.drafting._columns import Column, columns_of
 from suite.drafting._local import part_of, reading, words_of
 from suite.spec import SuiteError, unknown
@@ -66,7 +66,7 @@ def find(word: str) -> Remote:
     if match is None:
         forms = "owner/name, owner/name:config or owner/name:config@revision"
         raise SuiteError(f"'{word}' is no file or folder here, and a Hub data set has the form {forms}.")
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+    if hub.is_offline():
         raise SuiteError(
             f"There is no file or folder '{word}', and the Hub cannot be asked for it without a connection."
         )

@@ -132,8 +132,7 @@ def carry_out(
         return
     os.environ["OMP_NUM_THREADS"] = str(machine.threads)  # torch is loaded from here on: there is something to run
     check_data(missing)
-    if any(spec.protocol.precision == "auto" for spec in missing):
-        machine = replace(machine, precision=place.precision or engine.precision(machine))
+    machine = decide_precision(missing, place, machine, engine)
     with store.drafts() if keep else contextlib.nullcontext() as drafts:
         looked_at = place.store if place.engine == "local" else None
         orders = runs.Orders(looked_at, _rounds.unfinished(store), str(drafts) if keep else None, force)
@@ -159,6 +158,15 @@ def check_place(place: Place) -> tuple[environment.Machine, engines.Engine]:
     if problems:
         raise SuiteError("\n".join(problems))
     return machine, engine
+
+
+def decide_precision(
+    specs: Sequence[RunSpec], place: Place, machine: environment.Machine, engine: engines.Engine
+) -> environment.Machine:
+    """Return the machine with what `auto` means on it: measured where a run asks and the place is silent."""
+    if all(spec.protocol.precision != "auto" for spec in specs):
+        return machine
+    return replace(machine, precision=place.precision or engine.precision(machine))
 
 
 def run(

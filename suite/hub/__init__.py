@@ -19,7 +19,7 @@ from suite.hub._checkpoints import (
 )
 from suite.hub._errors import explain
 from suite.hub._folders import MAX_CONFIG_BYTES, PATTERNS, check_adapter, check_folder
-from suite.hub._heads import Head, Kind, check_name, look, patient
+from suite.hub._heads import Head, Kind, check_name, is_offline, look, patient
 from suite.hub._licences import licence
 from suite.hub._push import Compose, Pushed, create, preview, push
 
@@ -46,6 +46,7 @@ __all__ = [
     "fetch",
     "has_token",
     "hash_folder",
+    "is_offline",
     "licence",
     "look",
     "modality",

@@ -10,7 +10,6 @@ import difflib
 import fnmatch
 import functools
 import importlib.util
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +142,7 @@ def _on_hub(word: str, offline: bool) -> CheckpointRef:
         validate_repo_id(name)
     except HFValidationError:
         raise SuiteError(f"'{word}' is no model: expected org/name, org/name@revision or an existing folder.") from None
-    if offline or os.environ.get("HF_HUB_OFFLINE") in ("1", "ON", "YES", "TRUE"):
+    if offline or _heads.is_offline():
         return _in_cache(name, revision or "main")
     _heads.patient()
     try:

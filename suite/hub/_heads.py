@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -162,6 +163,11 @@ def check_name(repo: str) -> None:
         raise SuiteError(f"'{repo}' is no repository of the Hub: expected org/name.") from None
     if "/" not in repo:
         raise SuiteError(f"'{repo}' says no name space: expected org/name, or your-name/{repo}.")
+
+
+def is_offline() -> bool:
+    """Return whether the environment forbids asking the Hub, by the words that its own client takes."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 @functools.cache

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from suite import limits
 from suite.hub._checkpoints import bundled
-from suite.hub._heads import patient
+from suite.hub._heads import is_offline, patient
 
 SECONDS = 5.0
 """The Hub is asked once and for so long: a card is written without a licence where it does not say."""
@@ -38,7 +37,7 @@ def licence(name: str, revision: str, folder: str | Path | None = None) -> dict[
         return {}
     if isinstance(held, str):
         return _of_card(Path(held))
-    if os.environ.get("HF_HUB_OFFLINE") in ("1", "ON", "YES", "TRUE"):
+    if is_offline():
         return {}
     patient()
     try:

@@ -102,19 +102,19 @@ class Indexed(Contents):
                     task_of(text)
         except _DAMAGED:
             return super().columns(*names)
-        order = np.argsort(np.concatenate([part.places for part in self._firsts] or [np.empty(0)]))
+        order = _order(self._firsts)
         values = [np.array([v for _, table in tables for v in as_list(table[name])], dtype=object) for name in names]
         return list(zip(*(column[order].tolist() for column in values), strict=True))
 
     def _made(self, parts: Sequence[Part]) -> list[Entry]:
         """Return the entries of some lines in the store's order."""
-        found: list[tuple[int, Entry]] = []
+        source = self._source
+        found: list[Entry | None] = []
         for part in parts:
-            heads = self._heads(part)
-            lines = zip(part.places.tolist(), heads, part.rows.tolist(), strict=True)
-            found += [(place, Entry(head, part.piece, self._source, row)) for place, head, row in lines if head]
-        found.sort(key=lambda one: one[0])
-        return [entry for _, entry in found]
+            lines = zip(self._heads(part), part.rows.tolist(), strict=True)
+            found += [Entry(head, part.piece, source, row) if head else None for head, row in lines]
+        in_order = (found[at] for at in _order(parts).tolist())
+        return [entry for entry in in_order if entry]
 
     def _heads(self, part: Part) -> Sequence[Heading | None]:
         """Return the headings of a part; where the index is damaged after all, those that the records give."""
@@ -129,6 +129,11 @@ class Indexed(Contents):
         except SuiteError as error:
             self.faults[name] = str(error)
             return None
+
+
+def _order(parts: Sequence[Part]) -> np.ndarray:
+    """Return where the lines of parts, one part after the other, stand in the store's order, int64 [n]."""
+    return np.argsort(np.concatenate([part.places for part in parts] or [np.empty(0)]))
 
 
 def _mask(part: Part, wanted: Wanted) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,14 @@ MOST_ROWS = 16_384
 MOST_BYTES = 8_000_000
 """A row group holds so much at most: whoever wants what the examples of one row give reads one of them."""
 
-HEAD = tuple(f.name for f in fields(Heading))
-REQUIRED = tuple(f.name for f in fields(Heading) if "None" not in str(f.type))
+HEAD = Heading._fields
+_WORDS = {name: str(Heading.__annotations__[name].__forward_arg__) for name in HEAD}
+REQUIRED = tuple(name for name in HEAD if "None" not in _WORDS[name])
 GIVEN = ("values", "clusters", "seen")
 _TYPES = {"str": pa.dictionary(pa.int32(), pa.string()), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
 SCHEMA = pa.schema(
     [
-        *((f.name, pa.string() if f.name == "name" else _TYPES[str(f.type).split(" ")[0]]) for f in fields(Heading)),
+        *((name, pa.string() if name == "name" else _TYPES[_WORDS[name].split(" ")[0]]) for name in HEAD),
         ("seal", pa.string()),
         *((name, pa.binary()) for name in GIVEN),
     ],

@@ -107,11 +107,11 @@ class Piece:
         table = self.table(HEAD, rows)
         if any(table[name].null_count for name in REQUIRED):
             raise pa.ArrowInvalid("a heading lacks what every one has")
-        heads = list(map(Heading, *(as_list(table[name]) for name in HEAD)))
-        if not all(math.isfinite(head.score) for head in heads):
+        columns = {name: as_list(table[name]) for name in HEAD}
+        if not all(map(math.isfinite, columns["score"])):
             raise pa.ArrowInvalid("a score is not finite")
-        check_texts(heads)
-        return heads
+        check_texts(*(columns[name] for name in ("about", "main", "task_spec", "contamination")))
+        return list(map(Heading._make, zip(*columns.values(), strict=True)))
 
     def examples(self, row: int) -> Examples | None:
         """Return what the examples of a row give, None where it cannot be read."""

@@ -104,7 +104,7 @@ def _download(name: str, repository: str, commit: str) -> Path:
     from huggingface_hub.utils import logging
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    if constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE") in ("1", "ON", "YES", "TRUE"):
+    if constants.HF_HUB_OFFLINE or hub.is_offline():
         raise SuiteError(f"The metric '{name}' comes from the Hub, and HF_HUB_OFFLINE forbids asking it.")
     disable_progress_bars()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # its client would tell of every retry

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from suite import kinds, strategies
-from suite.grid import Place, check_data, check_place
+from suite.grid import Place, check_data, check_place, decide_precision
 from suite.plan import Request, plan
 from suite.spec import RunSpec, SuiteError
 
@@ -141,8 +141,7 @@ def screen(
     machine, engine = check_place(place)
     os.environ["OMP_NUM_THREADS"] = str(machine.threads)
     check_data(specs)
-    if specs[0].protocol.precision == "auto":
-        machine = replace(machine, precision=engine.precision(machine))
+    machine = decide_precision(specs, place, machine, engine)
     found = []
     for spec in specs:
         found.append(_cell(spec, machine, progress or (lambda spec, event: None)))

@@ -12,6 +12,7 @@ from math import exp, lgamma
 import numpy as np
 
 from suite.stats._pairs import bradley_terry as bradley_terry
+from suite.stats._ranks import shared_ranks, tau_b
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,9 @@ def mean_ranks(scores: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: there is no task, or a score is missing.
     """
-    from scipy.stats import rankdata
-
     _check(scores)
-    return np.asarray(rankdata(-scores, axis=0).mean(axis=1))
+    ranks = np.array([shared_ranks(column) for column in -scores.T])  # a task a row
+    return np.asarray(ranks.T.mean(axis=1))
 
 
 def _check(scores: np.ndarray) -> None:
@@ -174,7 +174,7 @@ def tie_groups(k: int, differ: Callable[[int, int], bool]) -> list[int]:
 def rank_stability(scores: np.ndarray) -> Stability | None:
     """Return how the ranking by the mean fares without each task in turn; None below two models or two tasks.
 
-    tau-b by scipy.stats.kendalltau. Means that only rounding tells apart are ties, and the top is all models
+    tau-b as scipy.stats.kendalltau has it. Means that only rounding tells apart are ties, and the top is all models
     that share it. Where one ranking ties all models tau has no value of its own: it is 1 where the other
     does too, else 0.
     """
@@ -195,10 +195,8 @@ def _settled(means: np.ndarray) -> np.ndarray:
 
 
 def _tau(one: np.ndarray, other: np.ndarray) -> float:
-    from scipy.stats import kendalltau
-
     flat = [float(np.ptp(values)) == 0 for values in (one, other)]
-    return float(all(flat)) if any(flat) else float(kendalltau(one, other).statistic)
+    return float(all(flat)) if any(flat) else tau_b(one, other)
 
 
 def rank_distribution(draws: np.ndarray) -> np.ndarray:

@@ -245,8 +245,8 @@ class Store:
         """
         if self._local is None:
             return [""] * len(names)
-        loose = _listing.seals(self._root, [name for name in names if name not in packed])
-        return ["" if name in packed else next(loose) for name in names]
+        loose = _listing.seals(self._root, [name for name in names if name not in packed] if packed else names)
+        return list(loose) if not packed else ["" if name in packed else next(loose) for name in names]
 
     def told_otherwise(self, record: Record, columns: Mapping[str, Any]) -> str | None:
         """Return what a pack's index says of a record that the record itself does not give, None where it agrees."""
@@ -285,7 +285,7 @@ class Store:
     def names(self) -> list[str]:
         """Return the names (`<key>-<attempt>`) of all entries, sorted; drafts and foreign files are passed over."""
         loose = _listing.names_below(self._fs, self._root, self._local is not None)
-        return sorted(loose.union(filter(_listing.is_name, self._fs.packed)))
+        return sorted(dict.fromkeys([*loose, *filter(_listing.is_name, self._fs.packed)]))
 
     def laid_out(self, names: Sequence[str]) -> list[str]:
         """Return names in the order in which their records lie: those of a pack one after the other."""

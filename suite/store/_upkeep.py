@@ -11,9 +11,11 @@ processes may bring an index up to date at once: what one of them loses of anoth
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
+import operator
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -179,10 +181,10 @@ def bring_up(
     """
     places = {name: place for place, (name, _) in enumerate(entries)}
     seals = [seal for _, seal in entries]
-    free = bytearray(b"\1") * len(entries)
+    free = np.ones(len(entries), dtype=bool)
     given = [_matched(piece, places, None, free) for piece in packed]
     own = [_matched(piece, places, seals, free) for piece in keeper.load()]
-    lacking = [place for place, lacks in enumerate(free) if lacks]
+    lacking = np.flatnonzero(free).tolist()
     faults: dict[str, str] = {}
     fresh = None
     for at, lines in _portions(entries, lacking, line, faults):
@@ -201,20 +203,21 @@ def bring_up(
     )
 
 
-def _matched(piece: Piece, places: dict[str, int], seals: Sequence[str] | None, free: bytearray) -> Part:
+def _matched(piece: Piece, places: Mapping[str, int], seals: Sequence[str] | None, free: np.ndarray) -> Part:
     """Return the lines of a piece that have the seals of their entries, or of any seal, each entry once.
 
-    `free` is 1 by place where an entry has no line yet; what is found here is 0 afterwards.
+    `free` [entries] is True by place where an entry has no line yet; what is found here is False afterwards.
     """
-    rows: list[int] = []
-    at: list[int] = []
-    for row, (name, seal) in enumerate(zip(piece.names, piece.seals, strict=True)):
-        place = places.get(name, -1)
-        if place >= 0 and free[place] and (seals is None or seals[place] == seal):
-            free[place] = 0
-            rows.append(row)
-            at.append(place)
-    return Part(piece, np.array(rows, dtype=np.int64), np.array(at, dtype=np.int64))
+    at = np.fromiter(map(places.get, piece.names, itertools.repeat(-1)), dtype=np.int64, count=len(piece))
+    rows = np.flatnonzero(at >= 0)
+    rows = rows[free[at[rows]]]
+    if seals is not None:
+        told = map(piece.seals.__getitem__, rows.tolist())
+        now = map(seals.__getitem__, at[rows].tolist())
+        rows = rows[np.fromiter(map(operator.eq, told, now), dtype=bool, count=len(rows))]
+    rows = rows[np.sort(np.unique(at[rows], return_index=True)[1])]
+    free[at[rows]] = False
+    return Part(piece, rows, at[rows])
 
 
 def _portions(

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import secrets
 import socket
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ import fsspec
 import numpy as np
 from pydantic import ValidationError
 
+from suite import files
 from suite.spec import SuiteError, canonical_json
 from suite.submissions._submission import STATES, Queued, State, Submission, now
 
@@ -185,14 +185,12 @@ class Queue:
 
     def _write(self, name: str, value: dict[str, Any]) -> None:
         try:
-            self._fs.makedirs(self._root, exist_ok=True)
-            path = f"{self._root}/{name}.json"
-            if self._local is None:
-                self._fs.pipe_file(path, canonical_json(value).encode())
+            content = canonical_json(value).encode()
+            if self._local is not None:
+                files.write(self._local / f"{name}.json", content)
                 return
-            draft = self._local / f".{name}-{secrets.token_hex(4)}"
-            draft.write_text(canonical_json(value), encoding="utf-8")
-            draft.replace(path)  # whole or not at all
+            self._fs.makedirs(self._root, exist_ok=True)
+            self._fs.pipe_file(f"{self._root}/{name}.json", content)
         except OSError as error:
             raise self._unwritable(error) from None
 

@@ -53,7 +53,7 @@ def loaded_by() -> Callable[[str], set[str]]:
 
     def run(module: str) -> set[str]:
         code = f"import sys, {module}; print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
         return set(done.stdout.split())
 
     return run

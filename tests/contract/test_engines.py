@@ -98,7 +98,7 @@ def test_a_caller_who_stops_listening_leaves_no_process_behind(engine: Engine, s
     next(outcomes)
     outcomes.close()  # type: ignore[attr-defined]  # engines yield from generators
     for child in multiprocessing.active_children():
-        child.join(10)
+        child.join(120)
     assert multiprocessing.active_children() == []
 
 

@@ -164,10 +164,10 @@ def _interval(
     values: np.ndarray, errors: np.ndarray, df: int, gaps: np.ndarray, bounds: tuple[np.ndarray | float, ...]
 ) -> np.ndarray:
     """Return values -+ t times their errors [..., 2], inside bounds; infinite where an error is not known."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     known = gaps & (errors > 0)
-    half = np.where(known, (t.ppf(0.975, df) if df else 1) * errors, np.where(gaps, np.inf, 0))
+    half = np.where(known, (stdtrit(df, 0.975) if df else 1) * errors, np.where(gaps, np.inf, 0))
     low, high = bounds
     ends = np.stack([np.maximum(values - half, low), np.minimum(values + half, high)], axis=-1)
     return np.where(gaps[..., None], ends, values[..., None])

@@ -88,6 +88,15 @@ def log_probabilities(seen: np.ndarray, classes: np.ndarray, n_outputs: int) -> 
     return logits
 
 
+def odds(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each column of labels [n, k], 0 or 1, the log of the odds, fp64 [k], and which columns hold both.
+
+    Half a row is added on both sides. Of a column that is 0 or 1 throughout there is nothing else to fit.
+    """
+    n, ones = len(labels), labels.sum(axis=0)
+    return np.log((ones + 0.5) / (n - ones + 0.5)), np.flatnonzero((ones > 0) & (ones < n))
+
+
 def narrow(values: np.ndarray) -> np.ndarray:
     """Return fp32."""
     return values.astype(np.float32)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from suite.strategies._heads._affine import Affine, Grid, Head, log_probabilities, narrow
+from suite.strategies._heads._affine import Affine, Grid, Head, log_probabilities, narrow, odds
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
@@ -44,14 +44,8 @@ def right_choice(x: np.ndarray, right: np.ndarray, grid: Grid) -> list[Head]:
 
 
 def every_class(x: np.ndarray, labels: np.ndarray, grid: Grid) -> list[Head]:
-    """Return regressions of each column of labels [n, k], 0 or 1; their answers are logits.
-
-    A column that is 0 or 1 throughout has nothing to fit: its logit is the log of the odds, half a row
-    being added on both sides.
-    """
-    n, ones = len(labels), labels.sum(axis=0)
-    constant = np.log((ones + 0.5) / (n - ones + 0.5))
-    varied = np.flatnonzero((ones > 0) & (ones < n))
+    """Return regressions of each column of labels [n, k], 0 or 1; their answers are logits (`odds` where constant)."""
+    constant, varied = odds(labels)
     heads = []
     for strength in grid.strengths:
         probes = [regression(x, labels[:, column], strength, grid.max_iter) for column in varied]

@@ -8,7 +8,7 @@ import numpy as np
 
 from suite.stats import logistic
 from suite.stats.ridge import Line
-from suite.strategies._heads._affine import Affine, Grid, Head
+from suite.strategies._heads._affine import Affine, Grid, Head, odds
 
 
 def one_class(x: np.ndarray, labels: np.ndarray, grid: Grid) -> list[Head]:
@@ -36,14 +36,8 @@ def right_choice(x: np.ndarray, right: np.ndarray, grid: Grid) -> list[Head]:
 
 
 def every_class(x: np.ndarray, labels: np.ndarray, grid: Grid) -> list[Head]:
-    """Return regressions of each column of labels [n, k], 0 or 1; their answers are logits.
-
-    A column that is 0 or 1 throughout has nothing to fit: its logit is the log of the odds, half a row
-    being added on both sides.
-    """
-    n, ones = len(labels), labels.sum(axis=0)
-    constant = np.log((ones + 0.5) / (n - ones + 0.5))
-    varied = np.flatnonzero((ones > 0) & (ones < n))
+    """Return regressions of each column of labels [n, k], 0 or 1; their answers are logits (`odds` where constant)."""
+    constant, varied = odds(labels)
     heads = []
     for line in _fitted(logistic.each, x, labels[:, varied], grid):
         weight, bias = np.zeros((labels.shape[1], x.shape[1])), constant.copy()
