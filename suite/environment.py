@@ -46,11 +46,15 @@ class Precisions:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where runs go: `cpu` or `cuda`, how many threads a run may use, and what a protocol's `auto` means there."""
+    """Where runs go: `cpu` or `cuda`, how many threads a run may use, and what a protocol's `auto` means there.
+
+    `devices` is how many GPUs one run trains on; on a CPU it is so many processes, which is of use to tests alone.
+    """
 
     device: str
     threads: int
     precision: Precisions = Precisions()
+    devices: int = 1
 
     def precision_of(self, protocol: Protocol, modality: Modality) -> Precision:
         """Return what numbers a run of a modality under a protocol is computed in."""
@@ -58,8 +62,8 @@ class Machine:
         return by_modality[modality] if protocol.precision == "auto" else protocol.precision
 
 
-def choose(device: str, threads: int | None, workers: int = 1) -> Machine:
-    """Return the machine to use; `auto` takes a GPU where there is one.
+def choose(device: str, threads: int | None, workers: int = 1, gpus: float | None = None) -> Machine:
+    """Return the machine to use; `auto` takes a GPU where there is one, and `gpus` so many for each run.
 
     Raises:
         SuiteError: a GPU is asked for that is not there, or numbers that make no sense.
@@ -71,9 +75,31 @@ def choose(device: str, threads: int | None, workers: int = 1) -> Machine:
         raise SuiteError(f"--threads is {threads}; this machine has {cores} cores, so expected 1 to {cores}.")
     if device not in ("auto", "cpu", "cuda"):
         raise SuiteError(f"--device is '{device}'; expected auto, cpu or cuda.")
+    devices = 1 if gpus is None else _count_devices(gpus, device, workers)
     if device != "cpu":
         device = _accelerator(asked=device == "cuda")
-    return Machine(device, threads or max(1, cores // workers))
+    return Machine(device, threads or max(1, cores // workers), devices=devices)
+
+
+def _count_devices(gpus: float, device: str, workers: int) -> int:
+    """Return how many GPUs a run trains on, if this machine has them.
+
+    Raises:
+        SuiteError: it has not, or the words contradict each other.
+    """
+    asked = f"--gpus-per-run is {gpus:g}"
+    if gpus < 1 or not float(gpus).is_integer():
+        raise SuiteError(f"{asked}; expected a whole number. A part of a GPU goes with --engine ray.")
+    if device == "cpu":
+        raise SuiteError(f"{asked}, but --device is cpu; leave one of them out.")
+    if workers > 1:
+        raise SuiteError(f"{asked} and --workers {workers}; more than one run at a time goes with --engine ray.")
+    import torch
+
+    there = torch.cuda.device_count()
+    if there < gpus:
+        raise SuiteError(f"{asked}, but torch sees {there or 'no'} GPU{'s' if there > 1 else ''} here.")
+    return int(gpus)
 
 
 def count_cores() -> int:
@@ -96,6 +122,7 @@ def describe(machine: Machine, precision: str) -> dict[str, JsonValue]:
     return {
         "device": machine.device,
         "device_name": device_name(machine.device),
+        "devices": machine.devices,
         "precision": precision,
         "threads": machine.threads,
         "platform": platform.platform(),

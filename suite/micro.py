@@ -45,15 +45,21 @@ class Piece:
             yield
 
 
-def pieces(inputs: Mapping[str, Any], size: int, device: torch.device) -> list[Piece]:
-    """Return a batch in pieces of at most `size` rows, to be run on a device one after the other."""
+def pieces(inputs: Mapping[str, Any], size: int, device: torch.device, place: int = 0, places: int = 1) -> list[Piece]:
+    """Return a batch in pieces of at most `size` rows, to be run on a device one after the other.
+
+    Of several places that share the batch it is those of one: the rows are cut into `places` stretches, as equal
+    as can be.
+    """
     rows = rows_of(inputs)
+    first, end = (rows * one // places for one in (place, place + 1))
     before = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
     def part(start: int) -> dict[str, Any]:
-        return {k: v[start : start + size] if isinstance(v, torch.Tensor) else v for k, v in inputs.items()}
+        stop = min(start + size, end)
+        return {k: v[start:stop] if isinstance(v, torch.Tensor) else v for k, v in inputs.items()}
 
-    return [Piece(part(at), at, min(size, rows - at), rows, device, before) for at in range(0, rows, size)]
+    return [Piece(part(at), at, min(size, end - at), rows, device, before) for at in range(first, end, size)]
 
 
 def rows_of(inputs: Mapping[str, Any]) -> int:

@@ -84,7 +84,7 @@ def test_a_run_gets_a_gpu_where_there_is_one_and_it_is_not_declined() -> None:
         ("cuda", None, NODES[1:], "--device is cuda, but no node of the cluster has a GPU"),
         ("auto", 0.5, NODES[1:], "--gpus-per-run is 0.5, but no node of the cluster has a GPU"),
         ("cpu", 0.5, NODES, "but --device is cpu"),
-        ("auto", 2, NODES, "--gpus-per-run is 2; a run uses one GPU or a part of one"),
+        ("auto", 1.5, NODES, "--gpus-per-run is 1.5; a run uses a part of one GPU"),
         ("auto", 0, NODES, "--gpus-per-run is 0"),
         ("auto", float("nan"), NODES, "--gpus-per-run is nan"),
         ("tpu", None, NODES, "expected auto, cpu or cuda"),

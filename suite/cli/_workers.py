@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 EngineName = Annotated[str, typer.Option("--engine", help="Where runs are carried out: local, ray.")]
 Workers = Annotated[int, typer.Option(help="Runs at once.")]
 GpusPerRun = Annotated[
-    float | None, typer.Option("--gpus-per-run", help="With --engine ray: a GPU, or which part of one (0.5).")
+    float | None,
+    typer.Option("--gpus-per-run", help="How many GPUs a run trains on; with --engine ray also a part of one (0.5)."),
 ]
 RayAddress = Annotated[
     str | None,

@@ -29,7 +29,7 @@ class Wanted:
         device: auto, cpu or cuda.
         threads: of one run; None is as many as there are for each.
         workers: how many runs go on at once.
-        gpus_per_run: GPUs, or the part of one, that a run gets; None is one where it gets any. For a cluster only.
+        gpus_per_run: GPUs that a run trains on, on a cluster also the part of one; None is one where it gets any.
         ray_address: the cluster; None is one of its own.
     """
 
@@ -49,10 +49,9 @@ class Engine(ABC):
         Raises:
             SuiteError: it is not, or makes no sense; nothing was run.
         """
-        for option, value in (("--gpus-per-run", wanted.gpus_per_run), ("--ray-address", wanted.ray_address)):
-            if value is not None:
-                raise SuiteError(f"{option} says something of a cluster; it goes with --engine ray.")
-        return environment.choose(wanted.device, wanted.threads, wanted.workers)
+        if wanted.ray_address is not None:
+            raise SuiteError("--ray-address says something of a cluster; it goes with --engine ray.")
+        return environment.choose(wanted.device, wanted.threads, wanted.workers, wanted.gpus_per_run)
 
     def precision(self, machine: Machine) -> Precisions:
         """Return what a protocol's `auto` means on the machines that carry out the runs: here, on this one."""

@@ -13,7 +13,7 @@ Node = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Share:
-    """What one run takes of its node: threads, and GPUs or a fraction of one."""
+    """What one run takes of its node: threads, and whole GPUs or a fraction of one."""
 
     threads: int
     gpus: float = 0.0
@@ -21,7 +21,7 @@ class Share:
     @property
     def words(self) -> str:
         """The share as a sentence names it."""
-        gpus = f" and {self.gpus:g} GPU" if self.gpus else ""
+        gpus = f" and {self.gpus:g} GPU{'s' if self.gpus > 1 else ''}" if self.gpus else ""
         return f"{self.threads} CPU{'s' if self.threads > 1 else ''}{gpus}"
 
     def times(self, nodes: Iterable[Node]) -> int:
@@ -32,7 +32,10 @@ class Share:
         by_cpu = int(node.get("CPU", 0) // self.threads)
         if not self.gpus:
             return by_cpu
-        return min(by_cpu, int(node.get("GPU", 0)) * int(1 / self.gpus + 1e-9))  # a fraction never lies across two
+        there = int(node.get("GPU", 0))
+        if self.gpus >= 1:
+            return min(by_cpu, there // int(self.gpus))
+        return min(by_cpu, there * int(1 / self.gpus + 1e-9))  # a fraction never lies across two
 
 
 def gpus_of(device: str, asked: float | None, nodes: Sequence[Node]) -> float:
@@ -43,8 +46,8 @@ def gpus_of(device: str, asked: float | None, nodes: Sequence[Node]) -> float:
     """
     if device not in ("auto", "cpu", "cuda"):
         raise SuiteError(f"--device is '{device}'; expected auto, cpu or cuda.")
-    if asked is not None and not 0 < asked <= 1:
-        raise SuiteError(f"--gpus-per-run is {asked:g}; a run uses one GPU or a part of one: above 0, at most 1.")
+    if asked is not None and not (0 < asked < 1 or (asked >= 1 and float(asked).is_integer())):
+        raise SuiteError(f"--gpus-per-run is {asked:g}; a run uses a part of one GPU, below 1, or a whole number.")
     if asked is not None and device == "cpu":
         raise SuiteError(f"--gpus-per-run is {asked:g}, but --device is cpu; leave one of them out.")
     there = sum(node.get("GPU", 0) for node in nodes)

@@ -43,7 +43,7 @@ class Ray(Engine):
         nodes = _nodes(ray)
         self._gpus = gpus_of(wanted.device, wanted.gpus_per_run, nodes)
         threads = share(wanted.threads, self._gpus, wanted.workers, nodes).threads
-        return Machine("cuda" if self._gpus else "cpu", threads)
+        return Machine("cuda" if self._gpus else "cpu", threads, devices=max(1, int(self._gpus)))
 
     def precision(self, machine: Machine) -> Precisions:
         """Return what a protocol's `auto` means, as a worker of the kind that carries out the runs has measured it.

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from suite import contamination, environment, kinds, models, predictors, strategies, timing, trunks
+from suite import contamination, environment, files, kinds, models, predictors, ranks, strategies, timing, trunks
 from suite.environment import Machine
 from suite.evaluation import _result
 from suite.evaluation._ready import Ready, load_data, load_rows, make_ready
@@ -33,7 +33,8 @@ def evaluate(
 
     Args:
         spec: what to evaluate, everything pinned.
-        machine: the device and the number of threads.
+        machine: the device and the number of threads. On several devices a strategy that trains by gradient starts
+            a process for each; the others, and what comes after the training, make use of one.
         progress: called with `{"phase": ...}` and, during training, with step, steps and loss.
         keep: a folder to write the trained weights into, one below it for each result; by default they are let go.
         resume: a folder of this run's own: what a long training leaves there is where the next one goes on.
@@ -41,11 +42,43 @@ def evaluate(
     Raises:
         SuiteError: data or checkpoint cannot be used; the message says why.
     """
+    if machine.devices > 1 and strategies.get(spec.strategy).spreads:
+        return _spread(spec, machine, progress, keep)
+    return _alone(spec, replace(machine, devices=1), progress, keep, resume)
+
+
+def _alone(
+    spec: RunSpec, machine: Machine, progress: Progress, keep: str | None = None, resume: Path | None = None
+) -> list[Result]:
+    """Run one evaluation in this process; of several that share one, the first has the results."""
     with timing.measure() as clock, _undisturbed():
         results = _evaluate(spec, machine, progress, keep, resume)
         spent = timing.as_cost(clock.phases)
-    shares = {name: round(found / len(results), 3) for name, found in spent.items()}
+    shares = {name: round(found / len(spec.tasks), 3) for name, found in spent.items()}
     return [_with_cost(result, shares) for result in results]
+
+
+def _spread(spec: RunSpec, machine: Machine, progress: Progress, keep: str | None) -> list[Result]:
+    """Run one evaluation in as many processes as there are devices; what stops on its way begins anew.
+
+    Raises:
+        SuiteError: a batch has fewer rows than there are devices, or a process fails.
+    """
+    batch = spec.protocol.batch
+    if batch < machine.devices:
+        raise SuiteError(
+            f"Protocol '{spec.protocol.name}' has batches of {batch}, which {machine.devices} devices cannot share; "
+            f"use at most {batch}."
+        )
+    results: list[Result] = ranks.launch(functools.partial(_in_rank, spec, machine, keep), machine, progress)
+    return results
+
+
+def _in_rank(spec: RunSpec, machine: Machine, keep: str | None, progress: Progress) -> list[Result]:
+    results = _alone(spec, machine, progress, keep)
+    for trouble in files.troubles():
+        progress({"note": trouble})
+    return results
 
 
 def _evaluate(
@@ -60,6 +93,8 @@ def _evaluate(
     with timing.phase("training"):
         job = replace(_job(spec, ready, machine, progress), resume=resume)
         adapted = strategies.get(spec.strategy).fit(job)
+    if not ranks.is_first():
+        return []
     progress({"phase": "scoring"})
     with timing.phase("scoring"):
         about = {
@@ -135,6 +170,7 @@ def _job(spec: RunSpec, ready: Mapping[str, Ready], machine: Machine, progress: 
         progress=progress,
         stages=stages if len(stages) > 1 else (),
         builds=builds,
+        devices=machine.devices,
     )
 
 
@@ -151,6 +187,6 @@ def prepared(spec: RunSpec, machine: Machine, progress: Progress) -> strategies.
 def _settle(machine: Machine) -> None:
     """Pin what would change numbers between two runs on one machine."""
     models.quiet()
-    torch.set_num_threads(machine.threads)
+    torch.set_num_threads(max(1, machine.threads // machine.devices))
     if machine.device == "cuda":
         torch.use_deterministic_algorithms(True, warn_only=True)

@@ -60,6 +60,7 @@ class Job:
     of which `build()` shares the trunk. `stages` are one task's parts that the same model is trained on in
     turn, all tested on the same rows; there is one stage unless the data is cut so. `resume` is a folder, which
     need not exist, for what a long training leaves on its way: one that finds something there goes on from it.
+    `devices` processes, of which this is one, train the same model together.
     """
 
     spec: RunSpec
@@ -72,6 +73,7 @@ class Job:
     stages: tuple[Part, ...] = ()
     builds: Mapping[str, Callable[[], Model]] = field(default_factory=dict)
     resume: Path | None = None
+    devices: int = 1
 
     @property
     def part(self) -> Part:
@@ -141,8 +143,9 @@ class Strategy(ABC):
     `joint` says that several tasks may share a trunk; `targets` which kinds of target it can fit (all
     where it is empty); `resamples` how the data may be cut; `seeded` that seeds make a difference to a
     pre-trained checkpoint; `own_rows` that it tests on rows of its own making, so that its scores share a
-    board with no other's. `keeps` is what of its weights can be kept, if anything can, and `unkept` are ways
-    to cut the data that leave none. `instead` is what to tell whoever asks for more.
+    board with no other's; `spreads` that several devices can share a training. `keeps` is what of its weights
+    can be kept, if anything can, and `unkept` are ways to cut the data that leave none. `instead` is what to
+    tell whoever asks for more.
     """
 
     joint: bool = False
@@ -150,6 +153,7 @@ class Strategy(ABC):
     resamples: tuple[str, ...] = ("holdout", "kfold", "bootstrap", "partition")
     seeded: bool = True
     own_rows: bool = False
+    spreads: bool = False
     keeps: Literal["model", "adapter", "head"] | None = None
     unkept: tuple[str, ...] = ()
     instead: str = "use -s full or -s lora"

@@ -54,6 +54,7 @@ def train(job: Job, adapt: Callable[[Model], Model], save: Save, freeze_batch_no
         job.spec.mixture or Mixture(),
         resume=job.resume,
         run=job.spec.key() if job.resume else "",
+        devices=job.devices,
     )
 
     def fit(build: Callable[[], Model], parts: Mapping[str, Part], **changes: Any) -> training.Fit:

@@ -19,6 +19,7 @@ class Full(Strategy):
     """Train everything. The fresh head learns faster than the pre-trained body."""
 
     joint = True
+    spreads = True
     keeps = "model"
     resamples = ("holdout", "kfold", "bootstrap", "partition", "sequential")
 

@@ -25,6 +25,7 @@ class Lora(Strategy):
     """
 
     joint = True
+    spreads = True
     keeps = "adapter"
     resamples = ("holdout", "kfold", "bootstrap", "partition", "sequential")
 

@@ -60,6 +60,11 @@ def fit_in_memory(
                 _tell_hanging(error)
                 raise
             reason = str(error).splitlines()[0]
+        if request.setting.devices > 1:  # the others are in the middle of a step, and wait for this one
+            raise SuiteError(
+                f"A device's share of a batch does not fit into memory ({reason}). Use more devices, a protocol with a "
+                "smaller batch or max_length, or with activation_checkpointing: true."
+            )
         _refuse_cutting(request, recipe, state.size, reason)
         state.retries.append({"what": "memory", "micro_batch": state.size, "then": state.size // 2})
         state.size, found = state.size // 2, None
@@ -96,6 +101,11 @@ def _fit_once(request: Request, recipe: Recipe, state: State, keep: Callable[[Pa
     lengths = {task: part.train_lengths for task, part in request.parts.items()}
     plan = batches.plan(lengths, protocol, setting.seeds["order"], setting.mixture)
     model = request.build().to(setting.device)
+    if setting.devices > 1 and sees_whole_batches(model, recipe):
+        raise SuiteError(
+            "The batch normalisation of this checkpoint sees whole batches, which several devices would cut; train "
+            "it on one."
+        )
     if protocol.activation_checkpointing:
         model.recompute_activations()
     watch = Watch(model, setting.progress, plan.steps, protocol.selection.looks, checkpoints.due)

@@ -50,6 +50,7 @@ class Setting:
     `resume` is a folder, which need not exist, where a long training leaves checkpoints and goes on from the last
     one. Whoever gives it takes it away when the training is of no more use. `run` says whose it is, so that no
     other run goes on from there; `clock` is the run's, and `staged` says that more trainings of it follow.
+    `devices` processes, of which this is one, train together; they leave no checkpoints.
     """
 
     seeds: Mapping[str, int]
@@ -61,6 +62,7 @@ class Setting:
     run: str = ""
     staged: bool = False
     clock: Clock = field(default_factory=Clock)
+    devices: int = 1
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.data_loader import prepare_data_loader
 from torch import nn
 from torch.utils.data import DataLoader
 from transformers import Trainer
@@ -50,6 +53,11 @@ class PlannedTrainer(Trainer):
         """Make the accelerator, without the walk through every object of the process before each training."""
         super().create_accelerator_and_postprocess()
         self.accelerator.free_memory = lambda *objects: list(objects)
+        if self.args.world_size > 1:  # every process reads whole batches: the padding and noise of its rows are theirs
+            alone = functools.partial(prepare_data_loader, device=self.args.device, num_processes=1, process_index=0)
+            self.accelerator.prepare_data_loader = lambda loader, **_: alone(
+                loader, put_on_device=True, non_blocking=self.accelerator.non_blocking
+            )
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:
         return Order(self.course.plan.rows)
@@ -62,10 +70,15 @@ class PlannedTrainer(Trainer):
         return loader  # type: ignore[no-any-return]
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Run a batch forward and backward, in micro-batches where the whole does not fit; return its loss."""
+        """Run a batch forward and backward, in micro-batches where the whole does not fit; return its loss.
+
+        Of several processes each runs its own rows of the batch; the loss is the whole's in all of them.
+        """
         if not self._in_training:
             self._switch(model)
-        if micro.rows_of(inputs) <= self.course.size:
+        if self.args.world_size > 1:
+            loss: torch.Tensor = self.accelerator.reduce(self._run_pieces(model, inputs), "mean")
+        elif micro.rows_of(inputs) <= self.course.size:
             loss = self._run(model, inputs)
         else:
             loss = self._run_pieces(model, inputs)
@@ -80,10 +93,12 @@ class PlannedTrainer(Trainer):
         self._in_training = True
 
     def _run_pieces(self, model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
-        losses = []
-        for piece in micro.pieces(inputs, self.course.size, self.args.device):
-            self.share = piece.share
-            with piece.noise():
+        losses, among = [], self.args.world_size
+        pieces = micro.pieces(inputs, self.course.size, self.args.device, self.args.process_index, among)
+        for piece in pieces:
+            self.share = piece.share * among  # what comes of the processes is averaged
+            waits = among > 1 and piece is not pieces[-1]  # gradients are exchanged once
+            with piece.noise(), self.accelerator.no_sync(model) if waits else contextlib.nullcontext():
                 losses.append(self._run(model, piece.inputs))
         self.share = 1.0
         return torch.stack(losses).sum()

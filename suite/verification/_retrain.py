@@ -235,9 +235,9 @@ def _on_another(record: Record, other: Record) -> str:
     old, new = record.environment, other.environment
     libraries: tuple[Any, Any] = (old.get("libraries") or {}, new.get("libraries") or {})
     changes = [
-        f"{name} {old.get(name)} then, {new.get(name)} now"
-        for name in ("device", "threads")
-        if old.get(name) != new.get(name)
+        f"{name} {old.get(name, usual)} then, {new.get(name, usual)} now"
+        for name, usual in (("device", None), ("devices", 1), ("threads", None))
+        if old.get(name, usual) != new.get(name, usual)
     ]
     changes += [
         f"{name} {version} then, {libraries[1].get(name)} now"
