@@ -30,7 +30,7 @@ from suite import tables
 from suite.leaderboard import rank
 import suite.stats.completion, suite.stats.ranking, scipy.stats
 imported, spent = time.perf_counter(), time.process_time()
-text = tables.to_json(rank(sys.argv[1]))
+text = tables.to_json([rank(sys.argv[1])])
 print(time.perf_counter() - began, time.perf_counter() - imported, time.process_time() - spent)
 """
 COMPARE = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 
 from suite import kinds, strategies
@@ -44,10 +46,12 @@ def boards(
 
 def _apart(contents: Contents, only: Filter) -> list[Contents]:
     """Return what may share boards: strategies that test on rows of their own stand apart, unless one is asked for."""
+    if only.strategy is not None:
+        return [contents]
     known = strategies.names()
-    own = [name for name in known if strategies.get(name).own_rows and only.strategy is None]
-    groups: dict[str, Contents] = {"": Contents(again=contents.again, faults=contents.faults)}
-    for entry in contents.entries:
-        name = entry.head.strategy
-        groups.setdefault(name if name in own else "", Contents()).entries.append(entry)
-    return list(groups.values())
+    there = {strategy for (strategy,) in contents.columns("strategy")}
+    own = [name for name in known if name in there and strategies.get(name).own_rows]
+    if not own:
+        return [contents]
+    shared = contents.chosen({"strategy": lambda name: name not in own})
+    return [shared, *(contents.chosen({"strategy": functools.partial(operator.eq, name)}) for name in own)]

@@ -232,9 +232,10 @@ def stages(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
     return [*names, "forgetting", "backward", "forward"], lines
 
 
-def to_json(board: Board) -> str:
-    """Return the rows as the command line's contract has them."""
-    return json.dumps([_plain(row) for row in board.rows], indent=2, allow_nan=False)
+def to_json(boards: Sequence[Board]) -> str:
+    """Return the rows as the command line's contract has them, board by board, each with its board's number."""
+    rows = [_plain(row) | {"board": number} for number, board in enumerate(boards, 1) for row in board.rows]
+    return json.dumps(rows, indent=2, allow_nan=False)
 
 
 def _plain(row: Row) -> dict[str, Any]:
@@ -246,10 +247,10 @@ def _plain(row: Row) -> dict[str, Any]:
     return vars(row) | {"tasks": cells}
 
 
-def to_csv(board: Board) -> str:
-    """Return one line a row, the tasks' means and interval ends as columns."""
+def to_csv(boards: Sequence[Board]) -> str:
+    """Return one line a row, the number of its board and the tasks' means and interval ends as columns."""
     text = io.StringIO()
-    rows = [flat(row) for row in board.rows]
+    rows = [flat(row) | {"board": number} for number, board in enumerate(boards, 1) for row in board.rows]
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
     writer.writeheader()
@@ -257,16 +258,29 @@ def to_csv(board: Board) -> str:
     return text.getvalue()
 
 
-def to_markdown(board: Board) -> str:
-    """Return a Markdown table with its legend, and one of losses if there are any; names are escaped."""
+def to_markdown(boards: Sequence[Board]) -> str:
+    """Return a Markdown table a board with its legend, and one of losses if there are any; names are escaped."""
+    parts = [_board_markdown(board) for board in boards]
+    return "\n\n".join([*parts, *(escape(note) for note in _left_out(boards))]) + "\n"
+
+
+def _board_markdown(board: Board) -> str:
     parts = []
     if board.tasks or not board.losses:
         parts.append(_markdown([head(board), *cells(board)]))
     if board.losses:
         parts.append(_markdown([loss_head(board), *loss_cells(board)]))
     legend = f"Protocol {board.protocol}. {LEGEND}" + (f" {LOSS_LEGEND}" if board.losses else "")
-    told = [legend, *notes(board), *(f"Left out: {note}" for note in board.left_out)]
-    return "\n\n".join([*parts, *(escape(note) for note in told)]) + "\n"
+    return "\n\n".join([*parts, *(escape(note) for note in (legend, *notes(board)))])
+
+
+def all_notes(boards: Sequence[Board]) -> list[str]:
+    """Return what a reader of several boards should know beside their numbers, and what was left out of them."""
+    return [*(note for board in boards for note in notes(board)), *_left_out(boards)]
+
+
+def _left_out(boards: Sequence[Board]) -> list[str]:
+    return [f"Left out: {note}" for note in dict.fromkeys(note for board in boards for note in board.left_out)]
 
 
 def _markdown(lines: Sequence[Sequence[str]]) -> str:

@@ -232,10 +232,10 @@ def _read(folder: Path, random: Random) -> None:
     url = str(folder / "store")
     for key in {name.rpartition("-")[0] for name in Store(url).names()}:
         _refusal(lambda key=key: Store(url).result(key))
-    _refusal(lambda: tables.to_json(rank(url)))
+    _refusal(lambda: tables.to_json([rank(url)]))
     way = random.randrange(5)
     if way == 0:
-        _refusal(lambda: [tables.to_markdown(board) for board in boards(url)])
+        _refusal(lambda: [tables.to_markdown([board]) for board in boards(url)])
     elif way == 1:
         _refusal(lambda: list(verify(url, level="rescore")))
     elif way == 2:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import uuid
 from collections.abc import Sequence
@@ -64,7 +66,7 @@ def test_a_board_of_losses_alone_is_ranked_by_them(store: Store) -> None:
     board = fill(store, grid({"a": 0.9, "b": 0.4}, ["lost"], main=LOSS))
     assert [(row.model, row.mean, row.provisional) for row in board.rows] == [("b", None, False), ("a", None, False)]
     assert tables.cells(board) == []
-    markdown = tables.to_markdown(board)
+    markdown = tables.to_markdown([board])
     assert "mean loss" in markdown and "| M |" not in markdown
 
 
@@ -252,6 +254,21 @@ def test_a_further_attempt_that_agrees_is_no_news(store: Store) -> None:
     assert rank(store).left_out == []
 
 
+def test_every_format_ranks_texts_and_images_apart(tmp_path: Path) -> None:
+    texts = grid({"a": 0.7}, ["one"])
+    fill(Store(str(tmp_path)), [*texts, *grid({"b": 0.6}, ["two"], task_fields={"kind": "image_classification"})])
+    rows = json.loads(call("leaderboard", "--store", tmp_path, "--format", "json").out)
+    assert sorted((row["model"], row["rank"], *row["tasks"]) for row in rows) == [("a", 1, "one"), ("b", 1, "two")]
+    assert [row["board"] for row in rows] == [1, 2]
+    lines = list(csv.DictReader(io.StringIO(call("leaderboard", "--store", tmp_path, "--format", "csv").out)))
+    assert [(line["board"], line["model"], line["rank"]) for line in lines] == [
+        (str(row["board"]), row["model"], "1") for row in rows
+    ]
+    markdown = call("leaderboard", "--store", tmp_path, "--format", "markdown").out
+    heads = [line.split(" | ")[6] for line in markdown.splitlines() if line.startswith("| #")]
+    assert heads == [task for row in rows for task in row["tasks"]]
+
+
 def test_texts_images_and_kinds_to_come_have_boards_of_their_own(store: Store) -> None:
     for kind, task in (
         ("text_classification", "one"),
@@ -299,7 +316,7 @@ def test_an_empty_store_has_one_board_without_rows(store: Store) -> None:
 )
 def test_no_board_has_a_nan_or_an_interval_without_a_width(store: Store, results: list[Result]) -> None:
     board = fill(store, results)
-    text = tables.to_markdown(board) + tables.to_csv(board) + tables.to_json(board)
+    text = tables.to_markdown([board]) + tables.to_csv([board]) + tables.to_json([board])
     assert "nan" not in text.lower().replace("finance", "")
     for row in board.rows:
         for ends in (row.interval, row.raw_interval, row.loss_interval, *(c.interval for c in row.tasks.values())):
@@ -322,7 +339,7 @@ def keys(value: Any) -> set[str]:
 
 
 def test_json_rows_keep_the_promised_fields(store: Store) -> None:
-    (row,) = json.loads(tables.to_json(fill(store, grid({"a": 0.7}, ["one"]))))
+    (row,) = json.loads(tables.to_json([fill(store, grid({"a": 0.7}, ["one"]))]))
     promised = "model revision strategy mean interval mean_rank rank tie_group coverage provisional tasks params"
     assert {*promised.split(), "trainable_params", "seconds"} <= keys(row)
     assert {"mean", "interval", "seeds", "n"} <= keys(row["tasks"]["one"])

@@ -244,18 +244,18 @@ def test_collapsed_runs_are_counted(store: Store) -> None:
 def test_an_empty_store_gives_an_empty_board(store: Store) -> None:
     board = rank(store)
     assert board.rows == [] and board.left_out == []
-    assert json.loads(tables.to_json(board)) == []
+    assert json.loads(tables.to_json([board])) == []
 
 
 def test_every_format_says_the_same(store: Store) -> None:
     put(store, "evil|<script>*x*", "one", 75)
     put(store, "plain", "one", 25)
     board = rank(store)
-    rows = json.loads(tables.to_json(board))
-    lines = list(csv.DictReader(io.StringIO(tables.to_csv(board))))
+    rows = json.loads(tables.to_json([board]))
+    lines = list(csv.DictReader(io.StringIO(tables.to_csv([board]))))
     assert [r["model"] for r in rows] == [line["model"] for line in lines]
     assert float(lines[0]["one"]) == rows[0]["tasks"]["one"]["mean"] == 0.75
-    markdown = tables.to_markdown(board)
+    markdown = tables.to_markdown([board])
     assert "<script>" not in markdown.replace("\\<script\\>", "")
     assert "evil\\|\\<script\\>\\*x\\*" in markdown
     assert np.allclose(board.to_pandas()["one"], [0.75, 0.25])
@@ -421,10 +421,10 @@ def test_joint_runs_are_rows_of_their_own(store: Store) -> None:
     assert (joint.mark, single.mark) == (None, None)
     assert [cell.mean for cell in joint.tasks.values()] == [0.8, 0.8]
     assert [line[2] for line in tables.cells(rank(store))] == ["full, joint of 2", "full"]
-    assert "| a | full, joint of 2 |" in tables.to_markdown(rank(store))
-    rows = json.loads(tables.to_json(rank(store)))
+    assert "| a | full, joint of 2 |" in tables.to_markdown([rank(store)])
+    rows = json.loads(tables.to_json([rank(store)]))
     assert [row["trunk"] for row in rows] == [["one", "two"], []]
-    lines = list(csv.DictReader(io.StringIO(tables.to_csv(rank(store)))))
+    lines = list(csv.DictReader(io.StringIO(tables.to_csv([rank(store)]))))
     assert [line["trunk"] for line in lines] == ["one+two", ""]
 
 

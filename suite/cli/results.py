@@ -32,8 +32,8 @@ def leaderboard(
     """Rank what a store holds."""
     with told(), _kept():
         from suite import tables
-        from suite.admission import Filter, admit, read, tasks_in
-        from suite.leaderboard import board_of
+        from suite.admission import Filter, read
+        from suite.boards import boards
         from suite.spec import SuiteError
         from suite.tasks import load
 
@@ -46,11 +46,10 @@ def leaderboard(
         if form == "table":
             print_boards(columns, contents, only)
             return
-        found = admit(contents, columns or tasks_in(contents, only.tags), only)
-        board = board_of(found if columns else found.without_gaps())
-        typer.echo(forms[form](board), nl=form == "json")
-        for note in [*tables.notes(board), *(f"Left out: {note}" for note in board.left_out)]:
-            if form in ("csv", "json"):
+        found = boards(contents, columns, only)
+        typer.echo(forms[form](found), nl=form == "json")
+        if form in ("csv", "json"):
+            for note in tables.all_notes(found):
                 typer.echo(note, err=True)
 
 
