@@ -94,9 +94,9 @@ class Prepared:
         return len(self.ids)
 
 
-def limited(rows: TaskData, limits: Mapping[Any, int]) -> TaskData:
+def limited(rows: TaskData, caps: Mapping[Any, int]) -> TaskData:
     """Return the rows with at most so many a split, stratified by label and chosen by their hash."""
-    kept = {part.name: part.take(_limit(part, limits.get(part.name))) for part in rows.splits}
+    kept = {part.name: part.take(_limit(part, caps.get(part.name))) for part in rows.splits}
     ids = {name: hash_ids(part.ids) for name, part in kept.items()}
     pins = rows.pins | {"ids_sha256": ids}
     if "train_distinct" in pins:
@@ -107,26 +107,26 @@ def limited(rows: TaskData, limits: Mapping[Any, int]) -> TaskData:
 _LOADED: dict[str, TaskData] = {}
 
 
-def load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[Any, int]) -> TaskData:
+def load(task: TaskSpec, files: dict[str, list[str]] | None, caps: Mapping[Any, int]) -> TaskData:
     """Return a task's rows; the last few are kept, since the runs of a grid share them.
 
     Args:
         task: the task, its data set pinned.
         files: the data files of each split, for a local builder.
-        limits: most rows a split, the smaller of these and the task's own being taken.
+        caps: most rows a split, the smaller of these and the task's own being taken.
 
     Raises:
         SuiteError: a split or column is missing, a split is empty, or the data set cannot be read.
     """
-    key = canonical_json([task.model_dump(mode="json", by_alias=True), dict(limits)])
+    key = canonical_json([task.model_dump(mode="json", by_alias=True), dict(caps)])
     if key not in _LOADED:
         while len(_LOADED) >= 4:
             _LOADED.pop(next(iter(_LOADED)))
-        _LOADED[key] = _load(task, files, limits)
+        _LOADED[key] = _load(task, files, caps)
     return _LOADED[key]
 
 
-def _load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[Any, int]) -> TaskData:
+def _load(task: TaskSpec, files: dict[str, list[str]] | None, caps: Mapping[Any, int]) -> TaskData:
     carves: dict[str, Carve] = {}
     wanted: dict[str, str] = {}
     for part in ("train", "test", "validation"):
@@ -144,7 +144,7 @@ def _load(task: TaskSpec, files: dict[str, list[str]] | None, limits: Mapping[An
         _carve(parts, open_to, part, carve)
         del open_to[part]
     for part, rows in parts.items():
-        most = min((n for of in (limits, task.limits) for name, n in of.items() if name == part), default=None)
+        most = min((n for of in (caps, task.limits) for name, n in of.items() if name == part), default=None)
         parts[part] = replace(rows.take(_limit(rows, most)), name=part)
         if not len(parts[part]):
             remedy = "name a split that has rows"
