@@ -334,6 +334,18 @@ def test_a_table_that_grows_is_refused_before_it_is_read() -> None:
     assert len(limits.read_table(_shared(1_000, 1_000))) == 1_000
 
 
+def test_row_groups_that_fit_one_by_one_are_refused_where_they_are_read_together() -> None:
+    one = pa.DictionaryArray.from_arrays(np.zeros(1_000, dtype=np.int32), pa.array(["x" * 100_000]))
+    content = io.BytesIO()
+    pq.write_table(pa.table({"id": one}), content, store_schema=False, row_group_size=100)
+    assert len(limits.read_table(content, most=110_000_000)) == 1_000
+    with pytest.raises(ValueError, match=r"would take [0-9,]+ bytes in memory; at most 90,000,000"):
+        limits.read_table(content, most=90_000_000)
+    with pytest.raises(ValueError, match="would take"):
+        limits.open_table(content, most=90_000_000, whole=True)
+    assert limits.open_table(content, most=90_000_000).num_row_groups == 10
+
+
 def _varint(value: int) -> bytes:
     """Return a number as a footer has it: zigzag, seven bits a byte."""
     rest, made = value << 1, bytearray()

@@ -53,7 +53,7 @@ def line_of(record: Record, table: bytes, seal: str) -> Line:
         SuiteError: the table is none of predictions.
     """
     try:
-        file = limits.open_table(table)
+        file = limits.open_table(table, whole=True)
         wanted = [name for name in ("value", "cluster", "seen") if name in file.schema_arrow.names]
         found = file.read(columns=wanted)
         columns: dict[str, Any] = {name: found[name].to_pylist() for name in wanted}
