@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from command_line import Told, records
@@ -21,6 +22,7 @@ from loopback_hub import LoopbackHub, Repository, User
 from made_records import LOSS, grid, made
 
 from suite import publication
+from suite.publication import _pack
 from suite.publication._every_eval_ever import document
 from suite.spec import CheckpointRef, DatasetRef, SuiteError, digest
 from suite.store import Store
@@ -373,6 +375,16 @@ def test_a_pack_that_is_none_is_named_and_the_others_are_shown(hub: LoopbackHub,
     assert more.mistakes == [
         "packs/odd/index.parquet of the data set 'org/odd' is no index of records; nothing was published."
     ]
+
+
+def test_a_table_that_is_none_of_predictions_is_told_when_it_is_published() -> None:
+    result = made("org/a", "one", [1.0, 0.0])
+    one = pa.DictionaryArray.from_arrays(np.zeros(1_000_000, dtype=np.int32), pa.array(["x" * 1_000_000]))
+    grown = io.BytesIO()
+    pq.write_table(pa.table({"value": np.ones(1_000_000), "label": one}), grown, store_schema=False)
+    for table, reason in ((b"junk", "ends as no parquet file does"), (grown.getvalue(), "at most 2,000,000,000 are")):
+        with pytest.raises(SuiteError, match=f"is no table of predictions: .*{reason}"):
+            _pack.Filed("x-1", result.record, b"", b"", table).values()
 
 
 def test_a_pack_that_does_not_hold_what_its_index_says_is_found_out(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -55,9 +54,13 @@ class Filed:
         return Label(self.name, len(self.text) + len(self.digest) + len(self.table))
 
     def values(self) -> np.ndarray | None:
-        """Return what each test example gives to the main metric, fp64 [n]; None where examples are not independent."""
-        table = pq.read_table(io.BytesIO(self.table))
-        return None if "cluster" in table.column_names else table["value"].to_numpy()
+        """Return what each test example gives to the main metric, fp64 [n]; None where examples are not independent.
+
+        Raises:
+            SuiteError: the table is none of predictions, or larger than any that is read.
+        """
+        examples = index.line_of(self.record, self.table, "").examples
+        return None if examples.clusters else index.unpack([examples])[0]
 
 
 class Shelf:
