@@ -433,8 +433,11 @@ def test_the_licence_is_what_the_checkpoints_own_card_says(tmp_path: Path) -> No
     assert cards.card(contents(results), str(mine), ask=True).metadata["license"] == "mit"
     assert cards.card(contents(results), str(mine), ask=True, licence="cc0-1.0").metadata["license"] == "cc0-1.0"
     assert "license" not in cards.card(contents(results), str(mine)).metadata
-    (mine / "README.md").write_text("---\nlicense: [\n---\n")
-    assert "license" not in cards.card(contents(results), str(mine), ask=True).metadata
+    assert hub.facts(ref).licence == "mit"
+    for none in ("[", "[mit]", "2", f"m{'i' * 400}t", '"m\\ei"', '""'):
+        (mine / "README.md").write_text(f"---\nlicense: {none}\n---\n")
+        assert "license" not in cards.card(contents(results), str(mine), ask=True).metadata
+        assert hub.facts(ref).licence is None, none
 
 
 def test_where_a_split_was_cut_out_of_others_none_is_named() -> None:

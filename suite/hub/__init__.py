@@ -7,20 +7,18 @@ commit that is there whole or not at all, on the head that was looked at; if som
 from suite.hub._changes import Change, Files, has_token
 from suite.hub._checkpoints import (
     WEIGHTS,
-    Facts,
     bundled,
     check_files,
     dataset_commit,
-    facts,
     fetch,
     hash_folder,
     modality,
     resolve,
 )
 from suite.hub._errors import explain
+from suite.hub._facts import Facts, facts, licence
 from suite.hub._folders import MAX_CONFIG_BYTES, PATTERNS, check_adapter, check_folder
 from suite.hub._heads import Head, Kind, check_name, is_offline, look, patient
-from suite.hub._licences import licence
 from suite.hub._push import Compose, Pushed, create, preview, push
 
 __all__ = [

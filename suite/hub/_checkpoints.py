@@ -11,7 +11,6 @@ import fnmatch
 import functools
 import importlib.util
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -226,43 +225,6 @@ def _snapshot(name: str, commit: str) -> Path:
 
 def _is_wanted(file: str) -> bool:
     return any(fnmatch.fnmatch(file, pattern) for pattern in PATTERNS)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is asked of a checkpoint before it is taken: bytes of its weights, and the licence that its card states."""
-
-    bytes: int
-    licence: str | None
-
-
-def facts(ref: CheckpointRef) -> Facts:
-    """Return the facts of a pinned checkpoint, downloading nothing but its card.
-
-    Raises:
-        SuiteError: the Hub does not give them, or the folder is not on this machine.
-    """
-    if ref.revision.startswith("sha256:"):
-        folder = fetch(ref)
-        weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-        return Facts(weights, _licence(folder / "README.md"))
-    from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.hf_api import RepoFile
-
-    try:
-        listed = [one for one in HfApi().list_repo_tree(ref.name, revision=ref.revision) if isinstance(one, RepoFile)]
-        card = any(one.path == "README.md" and one.size <= MAX_CONFIG_BYTES for one in listed)
-        path = Path(hf_hub_download(ref.name, "README.md", revision=ref.revision)) if card else None
-    except Exception as error:
-        raise explain(error, f"the model '{ref.name}'") from None
-    weights = sum(one.size for one in listed if one.path.endswith(".safetensors"))
-    return Facts(weights, _licence(path) if path else None)
-
-
-def _licence(card: Path) -> str | None:
-    """Return the licence that the front matter of a card names; a card that nobody can read names none."""
-    found = limits.read_front_matter(card).get("license")
-    return found if isinstance(found, str) else None
 
 
 def dataset_commit(path: str) -> str:
