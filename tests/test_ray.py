@@ -20,7 +20,7 @@ from command_line import end, records, start, wait_for_record
 from contract import work
 
 from suite import engines, environment, evaluation, runs
-from suite.engines import Engine, Wanted, _address, _crew, _likeness
+from suite.engines import Engine, Wanted, _address, _crew, _dispatch, _likeness
 from suite.engines._room import Share, gpus_of, share
 from suite.engines._worker import Mail, Worker
 from suite.environment import Machine
@@ -293,7 +293,7 @@ def test_what_a_lost_worker_was_at_is_carried_out_by_another(specs: list[RunSpec
 
 def test_a_run_that_loses_three_workers_fails_and_keeps_no_other_from_its_end(specs: list[RunSpec]) -> None:
     found = _carried_out(_MadeUp(dies=1), specs)
-    assert [outcome.reason for outcome in found.values()] == [_crew.DIED] * 6
+    assert [outcome.reason for outcome in found.values()] == [_dispatch.DIED] * 6
 
 
 def test_a_grid_ends_where_no_node_is_left_or_a_worker_is_another(specs: list[RunSpec]) -> None:

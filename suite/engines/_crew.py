@@ -12,18 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from suite.engines import Outcome, Progress, Work
-from suite.engines._dispatch import Waiting
+from suite.engines._dispatch import DIED, TRIES, Waiting
 from suite.engines._likeness import check
 from suite.environment import Machine
 from suite.spec import Failure, Result, RunSpec, SuiteError
 
-TRIES = 3
-"""How often a run is begun at most: what loses three workers is not their fault."""
-
 PATIENCE = 5.0
 """Seconds after which a silent cluster is looked at."""
-
-DIED = "Its worker died three times, perhaps for lack of memory; run again with more memory or --threads for a run."
 
 
 class Posts(ABC):

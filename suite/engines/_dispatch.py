@@ -1,6 +1,7 @@
 """Which run a worker takes next: runs that share a checkpoint and data follow each other in one process.
 
-What the first of them imports, reads and computes serves the others, so a slot stays with its group while it can.
+What the first of them imports, reads and computes serves the others, so a slot stays with its group while it can. And
+how often a run is begun whose workers are lost.
 """
 
 from __future__ import annotations
@@ -9,6 +10,14 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
 
 from suite.spec import RunSpec
+
+TRIES = 3
+"""How often a run is begun at most: what loses three workers is not their fault."""
+
+DIED = (
+    f"Its worker died {TRIES} times, perhaps for lack of memory; run it again with fewer --workers, or on a cluster with "
+    "more --threads a run."
+)
 
 
 def checkpoint_of(spec: RunSpec) -> Hashable:

@@ -16,7 +16,7 @@ from multiprocessing.managers import SyncManager
 from typing import Any
 
 from suite.engines import Engine, Outcome, Progress, Work, attempt
-from suite.engines._dispatch import Waiting, in_groups
+from suite.engines._dispatch import DIED, TRIES, Waiting, in_groups
 from suite.environment import Machine
 from suite.lifetime import end_with_parent, heed
 from suite.spec import Failure, Result, RunSpec
@@ -53,13 +53,20 @@ def _in_workers(
         try:
             lost = yield from _Round(grid, range(len(specs)), workers).outcomes()
             for number in sorted(lost):  # a run that died for lack of memory has the machine to itself now
-                if (yield from _Round(grid, [number], 1).outcomes()):
+                if (yield from _alone(grid, number)):
                     yield specs[number], Failure(specs[number], DIED)
         finally:
             listener.stop()
 
 
-DIED = "Its worker process died twice, perhaps for lack of memory; run again with fewer --workers."
+def _alone(grid: _Grid, number: int) -> Generator[Outcome, None, bool]:
+    """Begin a run again that was lost once; return whether it is lost for good."""
+    for _ in range(TRIES - 1):
+        if not (yield from _Round(grid, [number], 1).outcomes()):
+            return False
+    return True
+
+
 _CONTEXT = multiprocessing.get_context("spawn")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from contract import work
 from suite import engines, evaluation, plugins
 from suite.engines import Engine, Wanted
+from suite.engines._dispatch import DIED, TRIES
 from suite.environment import Machine
 from suite.spec import Failure, RunSpec, SuiteError
 
@@ -106,6 +108,13 @@ def test_a_worker_that_dies_fails_its_runs_and_no_more_is_lost(engine: Engine, s
     outcomes = _map(engine, specs[:2], 2, work.deadly)
     assert sorted(spec.seed for spec, _ in outcomes) == [0, 1]
     assert all(isinstance(outcome, Failure) and "died" in outcome.reason for _, outcome in outcomes)
+
+
+def test_a_run_is_begun_as_often_with_every_engine(engine: Engine, specs: list[RunSpec], tmp_path: Path) -> None:
+    outcomes = _map(engine, specs[:2], 2, functools.partial(work.deadly_and_counted, str(tmp_path)))
+    assert [(tmp_path / str(seed)).read_text().count("begun") for seed in (0, 1)] == [TRIES] * 2
+    assert [outcome.reason for _, outcome in outcomes] == [DIED] * 2
+    assert f"{TRIES} times" in DIED
 
 
 def test_a_run_that_kills_its_worker_fails_alone(engine: Engine, specs: list[RunSpec]) -> None:

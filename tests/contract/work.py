@@ -42,6 +42,15 @@ def deadly(spec: RunSpec, machine: Machine, progress: Callable[[dict[str, Any]],
     os._exit(9)
 
 
+def deadly_and_counted(
+    folder: str, spec: RunSpec, machine: Machine, progress: Callable[[dict[str, Any]], None]
+) -> list[Result]:
+    """Leave a line for every time that a run is begun, and die."""
+    with (Path(folder) / str(spec.seed)).open("a") as file:
+        file.write("begun\n")
+    os._exit(9)
+
+
 def deadly_at_zero(spec: RunSpec, machine: Machine, progress: Callable[[dict[str, Any]], None]) -> list[Result]:
     """Die on one of the runs, and on no other."""
     if spec.seed == 0:
