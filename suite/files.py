@@ -8,6 +8,7 @@ cannot be had, or on another machine's drafts, age tells: after a day nobody com
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import functools
@@ -127,6 +128,14 @@ def scratch() -> Iterator[Path]:
         yield folder
     finally:
         _end(folder, held)
+
+
+@functools.cache
+def own() -> Path:
+    """Return a folder as `scratch` gives it that is this process's own and ends with it."""
+    held = contextlib.ExitStack()
+    atexit.register(held.close)
+    return held.enter_context(scratch())
 
 
 def _end(folder: Path, held: int) -> None:

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -49,10 +48,10 @@ class Orders:
     wait: bool = False
 
     def folder(self) -> str | None:
-        """Return where weights go; where the folder is another machine's, one of this one, which the engine empties."""
+        """Return where weights go; if that is a folder of another machine, one of this process, which the engine empties."""
         if self.keep is None or Path(self.keep).is_dir():
             return self.keep
-        return tempfile.mkdtemp(prefix="transfer-suite-")
+        return str(files.own())
 
 
 def carry_out(

@@ -19,7 +19,7 @@ import pytest
 from command_line import end, records, start, wait_for_record
 from contract import work
 
-from suite import engines, environment, evaluation, runs
+from suite import engines, environment, evaluation, files, runs
 from suite.engines import Engine, Wanted, _address, _crew, _dispatch, _likeness
 from suite.engines._room import Share, gpus_of, share
 from suite.engines._worker import Mail, Worker
@@ -318,7 +318,7 @@ def test_weights_on_another_machines_disk_are_brought(
 
     (result,) = _carried_out(_MadeUp(), specs[:1], kept, 1)[0]
     here = Path(result.weights)
-    assert here != there and not there.exists() and not there.parent.exists()
+    assert here != there and not there.exists() and here.is_relative_to(files.own())
     assert (here / "model.safetensors").read_bytes() == bytes(range(256)) * 10
     assert (here / "tokenizer" / "empty.json").read_bytes() == b""
 
@@ -331,6 +331,7 @@ def test_a_worker_that_does_not_see_the_drivers_folder_keeps_weights_in_one_of_i
     (result,) = runs.carry_out(spec, CPU, lambda event: None, orders)
     assert result.unkept is None and result.weights is not None
     assert list(Path(result.weights).glob("*.safetensors")) and not (tmp_path / "not").exists()
+    assert Path(result.weights).is_relative_to(files.own())
 
 
 def test_machines_that_share_a_cache_do_not_read_each_others_features(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -130,14 +133,14 @@ def test_where_nothing_can_be_locked_a_run_is_done_without_a_folder(
 def test_what_nobody_comes_back_for_is_swept(orders: Orders, evaluated: list[Any]) -> None:
     folder = orders.unfinished
     month = time.time() - runs.STALE - 1
-    for name, old in (("dead", False), ("fresh", False), ("stale", True)):
+    for name, old in (("dead", False), ("done", False), ("fresh", False), ("stale", True)):
         (folder / f"{name}.lock").touch()
         if name != "dead":
             (folder / name).mkdir()
         if old:
             os.utime(folder / f"{name}.lock", (month, month))
     with elsewhere(orders):
-        runs.sweep(folder)
+        runs.sweep(folder, {"done"})
         assert sorted(path.name for path in folder.iterdir()) == sorted([f"{KEY}.lock", "fresh", "fresh.lock"])
 
 
@@ -159,3 +162,27 @@ def test_troubles_with_a_cache_are_passed_on(
     monkeypatch.setattr(files, "troubles", troubles)
     runs.carry_out(SPEC, MACHINE, told.append, orders)
     assert told == [{"note": "no room"}]
+
+
+KEEP_AND_END = """
+import os, sys
+from pathlib import Path
+from suite.runs import Orders
+folder = Path(Orders(None, Path("unfinished"), keep="/not/here").folder())
+assert folder == Path(Orders(None, Path("unfinished"), keep="/not/here").folder())
+(folder / "model.safetensors").write_bytes(b"weights")
+print(folder, flush=True)
+os.kill(os.getpid(), int(sys.argv[1])) if sys.argv[1] != "0" else None
+"""
+
+
+def test_weights_for_another_machine_do_not_stay_after_a_worker_that_ends_or_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KEEP_AND_END]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    for number, left in ((signal.SIGKILL, 1), (signal.SIGKILL, 1), (0, 0)):  # the next one takes away what is left
+        ended = subprocess.run(
+            [*command, str(int(number))], env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert ended.returncode == -number, ended.stderr
+        assert Path(ended.stdout.strip()).parent == tmp_path
+        assert len(list(tmp_path.iterdir())) == left

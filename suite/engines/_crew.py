@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
+import uuid
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from suite import files
 from suite.engines import Outcome, Progress, Work
 from suite.engines._dispatch import DIED, TRIES, Waiting
 from suite.engines._likeness import check
@@ -173,9 +174,10 @@ class Crew:
     def _brought(self, slot: int, result: Result) -> Result:
         if result.weights is None or Path(result.weights).is_dir():
             return result
-        files = self._posts.read(self._workers[slot].read_folder.remote(result.weights))
-        folder = Path(tempfile.mkdtemp(prefix="transfer-suite-"))
-        for name, content in files.items():
+        found = self._posts.read(self._workers[slot].read_folder.remote(result.weights))
+        folder = files.own() / uuid.uuid4().hex
+        folder.mkdir()
+        for name, content in found.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             content.tofile(path)

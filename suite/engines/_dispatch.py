@@ -15,8 +15,8 @@ TRIES = 3
 """How often a run is begun at most: what loses three workers is not their fault."""
 
 DIED = (
-    f"Its worker died {TRIES} times, perhaps for lack of memory; run it again with fewer --workers, or on a cluster with "
-    "more --threads a run."
+    f"Its worker died {TRIES} times, perhaps for lack of memory; run it again with fewer --workers, or on a cluster "
+    "with more --threads a run."
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import sys
@@ -64,8 +63,6 @@ class Worker:
         files = [path for path in Path(folder).rglob("*") if path.is_file()]
         found = {path.relative_to(folder).as_posix(): np.fromfile(path, np.uint8) for path in files}
         shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            Path(folder).parent.rmdir()  # only an empty one goes
         return found
 
     def _tell(self, number: int, event: dict[str, Any]) -> None:
