@@ -174,7 +174,7 @@ def test_the_boards_it_opens_on_are_those_of_the_command(tmp_path: Path) -> None
     }
     assert all(line.ranked for section in sections for line in section.lines)
     told = json.loads(call("leaderboard", "--store", store, "--format", "json").out)
-    assert {name for row in told for name in row["tasks"]} == {"t1", "t2", "p2"}  # one board, of one protocol
+    assert {name for row in told for name in row["tasks"]} == {"t1", "t2", "p1"}
     text = Texts(board.html(show(shelf.now, View(board="image-tasks")))).text
     assert "Protocol q v1" in text
     assert "holdout, that of most of their records." in text
