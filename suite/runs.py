@@ -48,7 +48,7 @@ class Orders:
     wait: bool = False
 
     def folder(self) -> str | None:
-        """Return where weights go; if that is a folder of another machine, one of this process, which the engine empties."""
+        """Return where weights go; for a folder of another machine one of this process, which the engine empties."""
         if self.keep is None or Path(self.keep).is_dir():
             return self.keep
         return str(files.own())
