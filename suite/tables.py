@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
 
+from suite import legible
 from suite.comparison import TaskVerdict
 from suite.index import Entry
 from suite.leaderboard import Board, Cell, Row, flat
@@ -249,12 +250,16 @@ def _plain(row: Row) -> dict[str, Any]:
 
 def to_csv(boards: Sequence[Board]) -> str:
     """Return one line a row, the number of its board and the tasks' means and interval ends as columns."""
+    return csv_of([flat(row) | {"board": number} for number, board in enumerate(boards, 1) for row in board.rows])
+
+
+def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return one line a row under the names that any has; a spreadsheet takes no cell of it for a formula."""
     text = io.StringIO()
-    rows = [flat(row) | {"board": number} for number, board in enumerate(boards, 1) for row in board.rows]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([legible.field(name) for name in names])
+    writer.writerows([legible.field(row.get(name)) for name in names] for row in rows)
     return text.getvalue()
 
 

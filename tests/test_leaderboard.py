@@ -247,6 +247,17 @@ def test_an_empty_store_gives_an_empty_board(store: Store) -> None:
     assert json.loads(tables.to_json([board])) == []
 
 
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n", " ="])
+def test_a_spreadsheet_takes_no_name_for_a_formula_and_every_number_for_one(store: Store, sign: str) -> None:
+    put(store, f"{sign}HYPERLINK(1)", "one", 25)
+    put(store, "plain-1", "one", 75)
+    lines = list(csv.DictReader(io.StringIO(tables.to_csv([rank(store)]))))
+    assert [line["model"] for line in lines] == ["plain-1", f"'{' ' if sign.isspace() else sign}HYPERLINK(1)"]
+    assert [float(line["mean"]) for line in lines] == [0.5, -0.5]
+    made = tables.csv_of([{"=1": -1.0, "b": None}, {"c": "-1"}])
+    assert made.splitlines() == ["'=1,b,c", "-1.0,,", ",,'-1"]
+
+
 def test_every_format_says_the_same(store: Store) -> None:
     put(store, "evil|<script>*x*", "one", 75)
     put(store, "plain", "one", 25)

@@ -7,11 +7,8 @@ sorts and searches as text; and it sorts in the browser, where the link, the dow
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from showroom import figures, pages
 from showroom.shelf import row_id
@@ -20,7 +17,7 @@ from suite.evidence import Line, Section
 from suite.evidence.words import cautions, counted
 from suite.leaderboard import Cell, flat
 from suite.report import LEGEND, lead
-from suite.tables import count, notes, spread
+from suite.tables import count, csv_of, notes, spread
 
 _KEYS = 6
 
@@ -187,15 +184,5 @@ def _score(cell: Cell | None, section: Section, best: float | None) -> Score | N
 
 
 def as_csv(lines: Sequence[Line]) -> str:
-    """Return the rows shown, in their order, one a line; a spreadsheet takes no cell of it for a formula."""
-    text = io.StringIO()
-    rows = [flat(line.row) for line in lines]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_plain(row.get(name, "")) for name in names] for row in rows)
-    return text.getvalue()
-
-
-def _plain(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    """Return the rows shown, in their order, one a line."""
+    return csv_of([flat(line.row) for line in lines])

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from suite import resampling
+from suite.legible import clean as clean
 from suite.spec import Protocol, SuiteError
 
 if TYPE_CHECKING:
     from suite.evidence._sections import Section
-
-
-def clean(text: str) -> str:
-    """Return text without what steers a terminal, a parser or the direction of writing."""
-    return "".join(_shown(sign) for sign in " ".join(text.split()))
-
-
-def _shown(sign: str) -> str:
-    if sign in "\u200c\u200d":  # joiners: emoji and scripts that need them
-        return sign
-    steers = unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") or ord(sign) & 0xFFFE == 0xFFFE
-    return "\ufffd" if steers else sign
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:
