@@ -36,6 +36,10 @@ LIBRARIES = (
 )
 
 
+COMPILE = "TRANSFER_SUITE_COMPILE"
+"""The environment variable that says whether training is compiled: 0, 1 (wherever it can be) or auto (as measured)."""
+
+
 @dataclass(frozen=True)
 class Precisions:
     """What a machine does best, for bodies that read texts and for those that read images."""
@@ -66,8 +70,9 @@ def choose(device: str, threads: int | None, workers: int = 1, gpus: float | Non
     """Return the machine to use; `auto` takes a GPU where there is one, and `gpus` so many for each run.
 
     Raises:
-        SuiteError: a GPU is asked for that is not there, or numbers that make no sense.
+        SuiteError: a GPU is asked for that is not there, or numbers or environment variables that make no sense.
     """
+    compiling()
     cores = count_cores()
     if workers < 1 or workers > cores:
         raise SuiteError(f"--workers is {workers}; this machine has {cores} cores, so expected 1 to {cores}.")
@@ -100,6 +105,18 @@ def _count_devices(gpus: float, device: str, workers: int) -> int:
     if there < gpus:
         raise SuiteError(f"{asked}, but torch sees {there or 'no'} GPU{'s' if there > 1 else ''} here.")
     return int(gpus)
+
+
+def compiling() -> str:
+    """Return what the environment variable says of compiling: 0, 1 or auto.
+
+    Raises:
+        SuiteError: it says something else.
+    """
+    word = os.environ.get(COMPILE) or "auto"
+    if word not in ("0", "1", "auto"):
+        raise SuiteError(f"{COMPILE} is '{word}'; expected 0, 1 or auto.")
+    return word
 
 
 def count_cores() -> int:

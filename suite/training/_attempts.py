@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import contextlib
 import math
 import weakref
 from collections.abc import Callable, Mapping
@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from transformers import PrinterCallback
 
-from suite import batches, files
+from suite import batches, compiling, files
 from suite.models import Model
 from suite.optimiser import Recipe, sees_whole_batches
 from suite.outputs import is_out_of_memory
 from suite.spec import Protocol, SuiteError
+from suite.training import _pace
 from suite.training._arguments import arguments
 from suite.training._checkpoints import Checkpoints, Found, State
 from suite.training._parts import Fit, Part, Setting
@@ -37,6 +38,10 @@ class Request:
     checkpoints: Checkpoints
 
 
+class CompiledError(Exception):
+    """A training whose steps are compiled failed, for a reason that may lie in that."""
+
+
 def fit_in_memory(
     request: Request, recipe: Recipe, state: State, keep: Callable[[Path], None], found: Found | None
 ) -> Fit:
@@ -51,13 +56,18 @@ def fit_in_memory(
 
     Raises:
         SuiteError: one row does not fit, or cut batches would give other numbers.
+        CompiledError: its steps were compiled, and may go well as they are.
     """
     while True:
         try:
             return _fit_once(request, recipe, state, keep, found)
-        except RuntimeError as error:
+        except SuiteError:
+            raise
+        except Exception as error:
+            _tell_hanging(error)
+            if state.compiled:
+                raise CompiledError(compiling.reason(error)) from error
             if not is_out_of_memory(error):
-                _tell_hanging(error)
                 raise
             reason = str(error).splitlines()[0]
         if request.setting.devices > 1:  # the others are in the middle of a step, and wait for this one
@@ -68,12 +78,10 @@ def fit_in_memory(
         _refuse_cutting(request, recipe, state.size, reason)
         state.retries.append({"what": "memory", "micro_batch": state.size, "then": state.size // 2})
         state.size, found = state.size // 2, None
-        gc.collect()
-        if request.setting.device == "cuda":
-            torch.cuda.empty_cache()
+        _pace.free(request.setting.device)
 
 
-def _tell_hanging(error: RuntimeError) -> None:
+def _tell_hanging(error: Exception) -> None:
     """Say in a sentence that a loader's worker does not answer, if that is what the error says."""
     if "DataLoader timed out" in str(error):
         raise SuiteError(
@@ -100,7 +108,10 @@ def _fit_once(request: Request, recipe: Recipe, state: State, keep: Callable[[Pa
     setting, protocol, checkpoints = request.setting, request.protocol, request.checkpoints
     lengths = {task: part.train_lengths for task, part in request.parts.items()}
     plan = batches.plan(lengths, protocol, setting.seeds["order"], setting.mixture)
-    model = request.build().to(setting.device)
+    model = request.build()
+    if state.compiled is None:
+        state.compiled = _pace.decide(request, recipe, plan, model, _train)
+    model = model.to(setting.device)
     if setting.devices > 1 and sees_whole_batches(model, recipe):
         raise SuiteError(
             "The batch normalisation of this checkpoint sees whole batches, which several devices would cut; train "
@@ -117,14 +128,14 @@ def _fit_once(request: Request, recipe: Recipe, state: State, keep: Callable[[Pa
 
         checkpoints.save(state, both)
 
-    _train(request, Course(plan, recipe, request.parts, state.size, watch, save), model, found)
+    _train(request, Course(plan, recipe, request.parts, state.size, watch, save, state.compiled), model, found)
     if setting.precision == "bf16":
         narrow(model, setting.device)
     watch.restore()
     return Fit(model, _log(request, recipe, plan, watch, state.size))
 
 
-def _train(request: Request, course: Course, model: Model, found: Found | None) -> None:
+def _train(request: Request, course: Course, model: Model, found: Found | None = None) -> None:
     """Train a model on a course, from the start or from a checkpoint on."""
     setting, plan = request.setting, course.plan
     rows = Rows(request.parts)
@@ -145,10 +156,16 @@ def _train(request: Request, course: Course, model: Model, found: Found | None) 
         trainer.model_accepts_loss_kwargs = False  # our losses are means over rows already
         trainer.remove_callback(PrinterCallback)
         try:
-            trainer.train(resume_from_checkpoint=str(found.trainer) if found else None)
+            with _compiled(model, request.parts) if course.compiled else contextlib.nullcontext():
+                trainer.train(resume_from_checkpoint=str(found.trainer) if found else None)
         finally:
             trainer.let_go()
             rows.close()
+
+
+def _compiled(model: Model, parts: Mapping[str, Part]) -> contextlib.AbstractContextManager[None]:
+    """Compile the net alone: the loss and what accelerate puts around the model stay as they are."""
+    return compiling.compiled(model.net, varies=len({n for part in parts.values() for n in part.train_lengths}) > 1)
 
 
 def _log(request: Request, recipe: Recipe, plan: batches.Plan, watch: Watch, size: int) -> dict[str, Any]:

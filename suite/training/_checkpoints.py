@@ -40,7 +40,8 @@ class State:
     """How far a fit has come: the precision and rows a micro-batch it has settled on, the learning rates behind it.
 
     `place` counts the learning rates tried, `tried` says what came of them, `retries` what was tried again and why;
-    `best` is the log of the best one, `diverged_at` the first step at which one's loss was no number.
+    `best` is the log of the best one, `diverged_at` the first step at which one's loss was no number. `compiled` says
+    whether its steps are, None while that is not decided.
     """
 
     precision: Precision
@@ -50,6 +51,7 @@ class State:
     retries: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, Any] | None = None
     diverged_at: int | None = None
+    compiled: bool | None = None
 
 
 @dataclass(frozen=True)

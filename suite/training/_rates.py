@@ -15,7 +15,8 @@ from suite import environment
 from suite.models import Model
 from suite.optimiser import Recipe
 from suite.spec import Protocol, canonical_json, digest
-from suite.training._attempts import Request, fit_in_memory, narrow
+from suite.training import _pace
+from suite.training._attempts import CompiledError, Request, fit_in_memory, narrow
 from suite.training._checkpoints import Checkpoints, Found, State
 from suite.training._parts import Fit, Part, Setting
 from suite.training._watch import fill, write_moving
@@ -46,30 +47,52 @@ class Rates:
         state, checkpoints = self._state, self._request.checkpoints
         multiples = self._request.protocol.selection.learning_rates
         while state.place < len(multiples):
-            self._try(multiples[state.place])
+            if (failure := self._try(multiples[state.place])) is not None:
+                self._go_uncompiled(failure)
+                continue
             if checkpoints.due() if state.place < len(multiples) else checkpoints.due_at_end():
                 checkpoints.save(state, self._keep)
         if self._best is None:
             return None
         said: dict[str, Any] = {"tried": state.tried, "retries": state.retries, "precision": state.precision}
+        said |= {"compiled": bool(state.compiled)}
         unsaved = {"unsaved": checkpoints.trouble} if checkpoints.trouble else {}
         return Fit(self._best.model, self._best.log | said | unsaved)
 
     def fall_back(self) -> bool:
-        """Take fp32 where it was bf16 so far; return False if it was fp32 already."""
+        """Take fp32, not compiled, where it was otherwise so far; return False if it was that already."""
         state = self._state
-        if state.precision == "fp32":
+        if state.precision == "fp32" and not state.compiled:
             return False
-        state.retries.append({"what": "loss", "step": state.diverged_at, "precision": state.precision, "then": "fp32"})
-        state.precision, state.place, state.tried, state.diverged_at = "fp32", 0, [], None
+        retry = {"what": "loss", "step": state.diverged_at, "precision": state.precision, "then": "fp32"}
+        state.retries.append(retry | ({"compiled": True} if state.compiled else {}))
+        self._begin_anew()
+        state.precision = "fp32"
         self._request = replace(self._request, setting=replace(self._request.setting, precision="fp32"))
         return True
 
-    def _try(self, multiple: float) -> None:
+    def _go_uncompiled(self, why: str) -> None:
+        """Begin anew without compiling: all learning rates are tried by the same code."""
+        _pace.rule_out(self._request, self._recipe, why)
+        self._state.retries.append({"what": "compiling", "reason": why})
+        self._request.setting.progress({"note": f"Compiled, a training failed ({why}); it is trained as it is."})
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        state = self._state
+        state.place, state.tried, state.diverged_at, state.best, state.compiled = 0, [], None, None, False
+        self._best = None
+        _pace.free(self._request.setting.device)
+
+    def _try(self, multiple: float) -> str | None:
+        """Train by a learning rate; return why that failed, if it may be because its steps were compiled."""
         state, found = self._state, self._found
         self._found = None
         scaled = replace(self._recipe, learning_rate=self._recipe.learning_rate * multiple)
-        one = fit_in_memory(self._request, scaled, state, self._keep, found if found and found.trainer else None)
+        try:
+            one = fit_in_memory(self._request, scaled, state, self._keep, found if found and found.trainer else None)
+        except CompiledError as error:
+            return str(error)
         told = {k: one.log[k] for k in ("learning_rate", "validation", "loss")}
         state.tried.append({k: v if math.isfinite(v) else None for k, v in told.items()})
         state.place += 1
@@ -78,6 +101,7 @@ class Rates:
             state.diverged_at = state.diverged_at or diverged_at
         elif self._best is None or one.log["validation"] > self._best.log["validation"]:
             self._best, state.best = one, one.log
+        return None
 
     def _keep(self, folder: Path) -> None:
         """Write the best learning rate's weights into a checkpoint."""
@@ -107,6 +131,7 @@ def _identity(parts: Mapping[str, Part], recipe: Recipe, protocol: Protocol, set
         "mixture": setting.mixture.model_dump(mode="json"),
         "precision": setting.precision,
         "device": setting.device,
+        "compiling": environment.compiling(),
         "threads": torch.get_num_threads(),
         "versions": environment.versions(),
         "code": environment.code_commit(),

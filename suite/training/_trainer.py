@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from transformers import Trainer
 
-from suite import batches, deadline, micro, timing
+from suite import batches, compiling, deadline, micro, timing
 from suite.optimiser import Recipe, parameter_groups, rest_batch_norm
 from suite.outputs import Outputs, rows_of
 from suite.training._parts import Part
@@ -30,7 +30,7 @@ WEIGHTS = "weights.safetensors"
 class Course:
     """What a training follows: batches, recipe, tasks, rows a micro-batch; who watches it, what saves it into a folder.
 
-    `save` is given a function that writes a checkpoint into a folder.
+    `save` is given a function that writes a checkpoint into a folder. `compiled` says that steps are; looks are not.
     """
 
     plan: batches.Plan
@@ -39,6 +39,7 @@ class Course:
     size: int
     watch: Watch
     save: Callable[[Callable[[Path], None]], None]
+    compiled: bool = False
 
 
 class PlannedTrainer(Trainer):
@@ -123,7 +124,8 @@ class PlannedTrainer(Trainer):
     @timing.phase("looks")
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Score every task on its validation rows; the whole mixture's score is their mean."""
-        scores = {task: part.score(self._outputs(task, part)) for task, part in self.course.parts.items()}
+        with compiling.as_it_is() if self.course.compiled else contextlib.nullcontext():
+            scores = {task: part.score(self._outputs(task, part)) for task, part in self.course.parts.items()}
         found = {"eval_score": float(np.mean(list(scores.values()))), **scores}
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
         return found
