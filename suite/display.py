@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from suite import limits, tables
+from suite import legible, limits, tables
 from suite.comparison import Comparison, Disagreement
 from suite.effects import Effect
 from suite.index import Entry
@@ -32,10 +32,34 @@ TASK_WIDTH = 12
 """The widest column of a task; longer names are broken."""
 
 
-def console(err: bool = False) -> Console:
+class Screen(Console):
+    """A console that strangers' words do not steer."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text as it is shown; every string of a table or a line comes by here."""
+        return super().render_str(legible.page(text), **options)
+
+    def say(self, text: str) -> None:
+        """Print a sentence; a name in it begins no new line."""
+        self.print(legible.line(text), markup=False, highlight=False)
+
+
+def console(err: bool = False) -> Screen:
     """Return a console as wide as the terminal, or wide enough for a board where there is none."""
     stream = sys.stderr if err else sys.stdout
-    return Console(stderr=err, width=None if stream.isatty() or "COLUMNS" in os.environ else 160)
+    return Screen(stderr=err, emoji=False, width=None if stream.isatty() or "COLUMNS" in os.environ else 160)
+
+
+def shown(text: str) -> str:
+    """Return a name or a sentence as a cell or a line shows it: it is no markup and begins no new line."""
+    return escape(legible.clean(text))
+
+
+def titled(title: str, caption: str) -> Table:
+    """Return a table without columns, of the look that all have."""
+    return Table(
+        title=shown(title), caption=shown(caption), title_justify="left", caption_justify="left", box=SIMPLE_HEAD
+    )
 
 
 def run_name(spec: RunSpec) -> str:
@@ -43,7 +67,7 @@ def run_name(spec: RunSpec) -> str:
     tasks = "+".join(task.name for task in spec.tasks)
     joint = " joint" if len(spec.tasks) > 1 else ""
     cut = "" if spec.resample == "holdout" else f" · {spec.resample} {spec.fold + 1}"
-    return f"{spec.checkpoint.label} · {tasks} · {spec.strategy}{joint} · seed {spec.seed}{cut}"
+    return legible.clean(f"{spec.checkpoint.label} · {tasks} · {spec.strategy}{joint} · seed {spec.seed}{cut}")
 
 
 class GridDisplay:
@@ -85,7 +109,7 @@ class GridDisplay:
     def _note(self, text: str) -> None:
         if text not in self._told:
             self._told.add(text)
-            self._print(f"[yellow]note[/yellow]    {escape(text)}")
+            self._print(f"[yellow]note[/yellow]    {shown(text)}")
 
     def finished(self, outcome: Record | Failure, stored: bool) -> None:
         """Count a run as done and print its line."""
@@ -97,14 +121,14 @@ class GridDisplay:
             self._progress.remove_task(bar)
         if isinstance(outcome, Failure):
             details = f" (details: {outcome.details})" if outcome.details else ""
-            self._print(f"[red]failed[/red]  {escape(run_name(outcome.spec))}: {escape(outcome.reason + details)}")
+            self._print(f"[red]failed[/red]  {shown(run_name(outcome.spec))}: {shown(outcome.reason + details)}")
         elif not stored and not self._quiet:
             collapsed = " [yellow]collapsed[/yellow]" if outcome.collapsed else ""
             name, score, seconds = outcome.main.name, outcome.score, outcome.cost["seconds"]
             task = f"{outcome.task} of " if len(outcome.spec.tasks) > 1 else ""
             self._print(
                 f"[dim]{self._done:>3}/{self._total}[/dim]  {name} [bold]{score:.4f}[/bold]  {seconds:>6.1f} s  "
-                f"{escape(task + run_name(outcome.spec))}{collapsed}{_cut_note(outcome)}"
+                f"{shown(task + run_name(outcome.spec))}{collapsed}{_cut_note(outcome)}"
             )
 
     def _print(self, line: str) -> None:
@@ -131,28 +155,24 @@ def board_table(board: Board, title: str, screen: Console) -> Table:
 
 
 def _board_table(board: Board, title: str, shape: tables.Shape, cells: Sequence[Sequence[str]]) -> Table:
-    table = _titled(title, f"Protocol {board.protocol}. {tables.LEGEND}")
+    table = titled(title, f"Protocol {board.protocol}. {tables.LEGEND}")
     wide = shape != "scores"
     for name in tables.head(board, shape):
         table.add_column(escape(_broken(name)), **_column(name, board.tasks, wide, cells))
     for row in cells:
-        table.add_row(*(escape(text if wide else text.replace(" ±", "\n±")) for text in row))
+        table.add_row(*((shown(text) if wide else shown(text).replace(" ±", "\n±")) for text in row))
     return table
 
 
 def loss_table(board: Board, title: str = "") -> Table:
     """Return the table of a leaderboard's losses."""
-    table = _titled(title, tables.LOSS_LEGEND)
+    table = titled(title, tables.LOSS_LEGEND)
     cells = tables.loss_cells(board)
     for name in tables.loss_head(board):
         table.add_column(escape(_broken(name)), **_column(name, board.losses, True, cells))
     for row in cells:
-        table.add_row(*(escape(text) for text in row))
+        table.add_row(*(shown(text) for text in row))
     return table
-
-
-def _titled(title: str, caption: str) -> Table:
-    return Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
 
 
 def _broken(name: str) -> str:
@@ -183,7 +203,7 @@ def effects_table(effects: Sequence[Effect]) -> Table:
         "Joint minus base in points with its 95% interval over examples and seeds; helps or harms where the "
         "interval at 1 - 0.05/(tasks of the mixture) is clear of zero."
     )
-    table = _titled("Transfer", caption)
+    table = titled("Transfer", caption)
     names = ("model", "strategy", "task", "metric", "compared with", "added", "base", "joint", "difference", "")
     for name in names:
         table.add_column(name, justify="right" if name in ("base", "joint", "difference") else "left", overflow="fold")
@@ -195,7 +215,7 @@ def effects_table(effects: Sequence[Effect]) -> Table:
             f"{100 * effect.joint_mean:.1f}",
             tables.between(effect.difference, effect.interval),
         )
-        table.add_row(*(escape(word) for word in words), *numbers, effect.verdict)
+        table.add_row(*(shown(word) for word in words), *numbers, effect.verdict)
     return table
 
 
@@ -206,13 +226,13 @@ def comparison_table(pair: Comparison) -> Table:
         "over examples and seeds, adjusted for all that is asked here (Holm). Same: the 90% interval lies within "
         "±delta. P(A>B): how often a run of A beats one of B. To decide: seeds a side."
     )
-    table = _titled("", caption)
+    table = titled("", caption)
     numbers = ("A", "B", "A - B", "p", "P(A>B)", "delta", "seeds", "examples", "to decide")
     for name in ("task", "metric", *numbers, "verdict"):
         table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     for task, one in pair.tasks.items():
-        told = [escape(text) for text in tables.comparison_cells(one)]
-        table.add_row(escape(task), *told, f"{one.verdict}{': ' + escape(one.reason) if one.reason else ''}")
+        told = [shown(text) for text in tables.comparison_cells(one)]
+        table.add_row(shown(task), *told, f"{one.verdict}{': ' + shown(one.reason) if one.reason else ''}")
     return table
 
 
@@ -227,7 +247,8 @@ def example(one: Disagreement, inputs: Mapping[str, Any], colour: bool) -> Rende
 
 def _cut(value: Any) -> str:
     text = str(value)
-    return text if len(text) <= 600 else f"{text[:600]}... ({len(text)} characters)"
+    told = text if len(text) <= 600 else f"{text[:600]}... ({len(text)} characters)"
+    return legible.page(told).replace("\n", "\n    ")
 
 
 def _picture(data: bytes, colour: bool) -> Text:
@@ -255,9 +276,9 @@ def stages_table(entries: Sequence[Entry]) -> Table:
         "validation rows of the parts: forgetting (fall from the best), backward and forward transfer."
     )
     names, lines = tables.stages(entries)
-    table = _titled("Stages", caption)
+    table = titled("Stages", caption)
     for i, name in enumerate(names):
         table.add_column(name, justify="left" if i < 4 else "right", overflow="fold")
     for line in lines:
-        table.add_row(*(escape(text) for text in line))
+        table.add_row(*(shown(text) for text in line))
     return table

@@ -297,7 +297,7 @@ def escape(text: str) -> str:
     """Return text that Markdown shows as it is."""
     for sign in "\\`*_{}[]<>#|":
         text = text.replace(sign, f"\\{sign}")
-    return " ".join(text.split())
+    return legible.clean(text)
 
 
 def run_line(record: Record, stored: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import typer
+from suite.cli._words import say
 
 if TYPE_CHECKING:
     from suite.admission import Filter
@@ -23,7 +23,7 @@ def print_boards(columns: Sequence[TaskSpec], store: str | Contents, only: Filte
         left_out |= dict.fromkeys(board.left_out)
         _show(board, title)
     for note in left_out:
-        typer.echo(f"Left out: {note}")
+        say(f"Left out: {note}")
 
 
 def _show(board: Board, title: str) -> None:
@@ -31,7 +31,7 @@ def _show(board: Board, title: str) -> None:
     from suite.display import board_table, console, loss_table
 
     if not board.rows:
-        typer.echo("The store holds no record that fits. Make some: suite run -m MODEL -t TASK -s STRATEGY")
+        say("The store holds no record that fits. Make some: suite run -m MODEL -t TASK -s STRATEGY")
         return
     screen = console()
     if board.tasks:
@@ -39,7 +39,7 @@ def _show(board: Board, title: str) -> None:
     if board.losses:
         screen.print(loss_table(board, title if not board.tasks else ""))
     for note in tables.notes(board):
-        screen.print(note, markup=False, highlight=False)
+        screen.say(note)
 
 
 def print_transfer(store: str | Contents, tasks: Sequence[str] | None) -> None:
@@ -51,9 +51,9 @@ def print_transfer(store: str | Contents, tasks: Sequence[str] | None) -> None:
     if found.effects:
         console().print(effects_table(found.effects))
     elif not found.missing:
-        typer.echo("The store holds no joint run. Make some: suite run -m MODEL -t TASK TASK -s multitask")
+        say("The store holds no joint run. Make some: suite run -m MODEL -t TASK TASK -s multitask")
     for note in found.missing:
-        typer.echo(note)
+        say(note)
 
 
 def print_stages(contents: Contents, keys: set[str]) -> None:

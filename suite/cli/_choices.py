@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from suite import tables
+from suite.display import shown, titled
 from suite.selection import MEASURES
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ NAMES = {"logme": "LogME", "h_score": "H-score", "leep": "LEEP", "params": "para
 
 def cells_table(found: Screened) -> Table:
     """Return what each measure says of every checkpoint on every task, with its rank there."""
-    table = _table("Screening", "In brackets the rank on the task; more is better in all of them.")
+    table = titled("Screening", "In brackets the rank on the task; more is better in all of them.")
     for name in ("task", "checkpoint", "rows", "width", *NAMES.values(), "notes"):
         table.add_column(name, justify="left" if name in ("task", "checkpoint", "notes") else "right", overflow="fold")
     for task in dict.fromkeys(cell.task for cell in found.cells):
@@ -28,7 +27,7 @@ def cells_table(found: Screened) -> Table:
             counts = [_text(cell.n), _text(cell.width)]
             values = [_measure(cell, measure) for measure in MEASURES]
             note = "failed" if cell.reason else cell.note
-            table.add_row(*(escape(text) for text in [task, cell.label, *counts, *values, note]))
+            table.add_row(*(shown(text) for text in [task, cell.label, *counts, *values, note]))
     return table
 
 
@@ -39,12 +38,12 @@ def ranks_tables(found: Screened) -> list[Table]:
         models = {cell.label for cell, _ in ranked}
         if len({cell.task for cell in found.cells if cell.label in models}) < 2:
             continue
-        table = _table(f"Mean rank over tasks of {modality}s", "- where a checkpoint lacks a rank that another has.")
+        table = titled(f"Mean rank over tasks of {modality}s", "- where a checkpoint lacks a rank that another has.")
         for name in ("checkpoint", *NAMES.values()):
             table.add_column(name, justify="left" if name == "checkpoint" else "right", overflow="fold")
         for cell, means in ranked:
             ranks = ["-" if rank is None else f"{rank:.1f}" for rank in means.values()]
-            table.add_row(escape(cell.label), *ranks)
+            table.add_row(shown(cell.label), *ranks)
         made.append(table)
     return made
 
@@ -55,7 +54,7 @@ def front_table(advice: Advice) -> Table:
         f"{', '.join(advice.tasks)}; protocol {advice.protocol}. No row that is missing here has a better M without "
         "more parameters or more seconds."
     )
-    table = _table("Pareto front of score, size and cost", caption)
+    table = titled("Pareto front of score, size and cost", caption)
     left = ("checkpoint", "strategy", "")
     for name in ("checkpoint", "strategy", "mean loss" if advice.losses else "M", "trained", "of", "s/run", ""):
         table.add_column(name, justify="left" if name in left else "right", overflow="fold")
@@ -64,7 +63,7 @@ def front_table(advice: Advice) -> Table:
         seconds = "-" if choice.seconds is None else f"{choice.seconds:.1f}"
         sizes = [tables.count(choice.trainable_params), tables.count(choice.params)]
         texts = [choice.label, choice.way, score, *sizes, seconds, _remark(advice, choice)]
-        table.add_row(*(escape(text) for text in texts), style=None if choice.fits else "dim")
+        table.add_row(*(shown(text) for text in texts), style=None if choice.fits else "dim")
     return table
 
 
@@ -88,7 +87,3 @@ def _measure(cell: Cell, measure: str) -> str:
 
 def _text(value: Any) -> str:
     return "-" if value is None else str(value)
-
-
-def _table(title: str, caption: str) -> Table:
-    return Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)

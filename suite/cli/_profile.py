@@ -40,6 +40,8 @@ class Profile:
         """Return the runs' mean seconds, and in the title what this command itself spent beside them."""
         from rich.table import Table
 
+        from suite.display import shown
+
         means = {name: _mean(runs) for name, runs in self._runs.items()}
         columns = _columns(list(means.values()))
         own = ", ".join(f"{name} {found:.1f} s" for name, found in command.phases.items() if name != "runs")
@@ -52,7 +54,7 @@ class Profile:
             whole = sum(spent.values())
             told = [spent.get(column, 0.0) for column in columns[:-1]]
             cells = (f"{found:.2f}" for found in (whole, *told, whole - sum(told)))
-            table.add_row(name, str(len(self._runs[name])), *cells)
+            table.add_row(shown(name), str(len(self._runs[name])), *cells)
         return table
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 
-from suite.display import GridDisplay
+from suite.display import GridDisplay, shown, titled
 from suite.spec import Failure
 from suite.stats.racing import Look
 
@@ -36,7 +34,7 @@ class RaceDisplay(GridDisplay):
         self._progress.update(self._grid, total=raced.runs_full)
         if isinstance(event, Look):
             if not self._quiet:
-                self._print(escape(raced.look_words(event)))
+                self._print(shown(raced.look_words(event)))
         elif isinstance(event, Failure):
             self.finished(event, stored=False)
         elif event is not None:
@@ -59,10 +57,10 @@ def race_table(raced: Raced) -> Table:
         f"Tasks in the order of the race: {', '.join(raced.tasks)}. M: mean of chance-corrected scores over the tasks "
         "that were run, in points. Behind: how much of it the leader was ahead when a checkpoint was removed."
     )
-    table = Table(title="Race", caption=caption, title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
+    table = titled("Race", caption)
     for name in ("checkpoint", "mean loss" if raced.loss else "M", "tasks", "runs", "state"):
         table.add_column(name, justify="left" if name in ("checkpoint", "state") else "right", overflow="fold")
     for one in raced.standings():
         cells = (one.label, one.score, f"{one.tasks}/{len(raced.tasks)}", str(one.runs), one.words)
-        table.add_row(*(escape(text) for text in cells), style=STYLES.get(one.state))
+        table.add_row(*(shown(text) for text in cells), style=STYLES.get(one.state))
     return table

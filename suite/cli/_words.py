@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from suite import legible
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -41,7 +43,7 @@ def told(unread: str = "") -> Iterator[None]:
             yield
     except SuiteError as error:
         for line in str(error).splitlines():
-            typer.echo(f"error: {_printable(line)}", err=True)
+            say(f"error: {line if len(line) <= _LONGEST else f'{line[:_LONGEST]}…'}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         typer.echo("Interrupted. All runs that had finished are stored; the same command does the rest.", err=True)
@@ -63,10 +65,9 @@ def leave_output(sentence: str) -> None:
     typer.echo(sentence, err=True)
 
 
-def _printable(line: str) -> str:
-    """Return a line without what steers a terminal: a stranger's words may be in it."""
-    told = "".join(sign if sign.isprintable() else "\ufffd" for sign in line)
-    return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}…"
+def say(line: str = "", err: bool = False) -> None:
+    """Print a line for people: strangers' words in it neither steer a terminal nor begin a line of their own."""
+    typer.echo(legible.line(line), err=err)
 
 
 def prepare(offline: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.cli._words import AsJson, app, prepare, told
+from suite.cli._words import AsJson, app, prepare, say, told
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -52,7 +52,7 @@ def _contamination(chosen: list[TaskSpec], together: bool, fetch: bool) -> dict[
 
     if not together:
         return contamination.of_task(chosen[0], fetch, count_cores())
-    typer.echo(f"Comparing the rows of {len(chosen)} tasks; --no-look leaves that out.", err=True)
+    say(f"Comparing the rows of {len(chosen)} tasks; --no-look leaves that out.", err=True)
     return contamination.of_collection(chosen, fetch, count_cores())
 
 
@@ -69,10 +69,10 @@ def _list_tasks(as_json: bool) -> None:
         typer.echo(json.dumps(both, indent=2, ensure_ascii=False))
         return
     for spec in specs:
-        typer.echo(f"{spec.name:<24} v{spec.version}  {spec.kind:<22} {spec.description}")
-    typer.echo("")
+        say(f"{spec.name:<24} v{spec.version}  {spec.kind:<22} {spec.description}")
+    say()
     for collection in collections:
-        typer.echo(f"{collection.name:<24} v{collection.version}  collection: {', '.join(collection.tasks)}")
+        say(f"{collection.name:<24} v{collection.version}  collection: {', '.join(collection.tasks)}")
 
 
 @app.command()
@@ -96,7 +96,7 @@ def validate(
         wrong = []
         for path in files:
             try:
-                typer.echo(f"{path}: {check_file(path, within)}")
+                say(f"{path}: {check_file(path, within)}")
             except SuiteError as error:
                 wrong.append(str(error))
         if wrong:
@@ -119,10 +119,10 @@ def new_task(
 
         draft = drafting.draft(source, name, kind)
         path = drafting.write(draft, output)
-        typer.echo(f"{path} is written.")
+        say(f"{path} is written.")
         for note in draft.notes:
-            typer.echo(f"- {note}")
-        typer.echo(f"{path}: {check_file(path)}")
+            say(f"- {note}")
+        say(f"{path}: {check_file(path)}")
 
 
 @app.command("models")
@@ -140,4 +140,4 @@ def list_models(as_json: AsJson = False) -> None:
         return
     for row in rows:
         note = "" if row["installed"] else "  (not installed: pip install 'transfer-suite[demo]')"
-        typer.echo(f"{row['name']}{note}")
+        say(f"{row['name']}{note}")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.cli._words import StoreUrl, app, told
+from suite import legible
+from suite.cli._words import StoreUrl, app, say, told
 
 if TYPE_CHECKING:
     from suite.cards import Card
@@ -47,7 +48,7 @@ def card(
                 opened, word, strategy=strategy, protocol=protocol, source=source, licence=licence, ask=True
             )
         if output is None:
-            typer.echo(made.text, nl=False)
+            typer.echo(legible.page(made.text), nl=False)
             return
         _write(made, output, results)
 
@@ -73,6 +74,6 @@ def _write(made: Card, output: Path, results: bool) -> None:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SuiteError(f"The card '{output}' cannot be written: {reason}.") from None
-    typer.echo(f"{output} is {'brought up to date: what is not ours in it stays' if there else 'written'}.")
+    say(f"{output} is {'brought up to date: what is not ours in it stays' if there else 'written'}.")
     if results:
-        typer.echo(f"{len(made.eval_results)} files are in {output.parent / '.eval_results'}.")
+        say(f"{len(made.eval_results)} files are in {output.parent / '.eval_results'}.")

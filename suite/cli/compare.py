@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from suite.cli._words import AsJson, StoreUrl, app, prepare, told
+from suite.cli._words import AsJson, StoreUrl, app, prepare, say, told
 
 if TYPE_CHECKING:
     from suite.comparison import Comparisons, Disagreement
@@ -60,7 +60,7 @@ def _print(found: Comparisons, shown: Sequence[Sequence[Disagreement]], columns:
 
     screen = console()
     for pair, cells, some in zip(found.pairs, found.cells, shown, strict=True):
-        screen.print(pair.words, markup=False, highlight=False)
+        screen.say(pair.words)
         if pair.verdict != "not comparable":
             screen.print(comparison_table(pair))
         if some:
@@ -81,6 +81,6 @@ def _print_examples(some: Sequence[Disagreement], specs: dict[str, TaskSpec]) ->
         try:
             inputs = examples.find(specs[task], [one.id for one in of_task])
         except SuiteError as error:
-            typer.echo(f"The rows of {task} are not shown: {error}", err=True)
+            say(f"The rows of {task} are not shown: {error}", err=True)
         for one in of_task:
             screen.print(example(one, inputs.get(one.id, {}), screen.is_terminal))

@@ -11,7 +11,7 @@ import typer
 from suite import timing
 from suite.cli._boards import print_boards, print_stages, print_transfer
 from suite.cli._profile import Profile
-from suite.cli._words import AsJson, Models, StoreUrl, Tasks, app, prepare, told
+from suite.cli._words import AsJson, Models, StoreUrl, Tasks, app, prepare, say, told
 from suite.cli._workers import EngineName, GpusPerRun, RayAddress, Workers, shares
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def run(
         specs = plan(request)
         place = Place(store, engine, workers, device, threads, gpus_per_run, ray_address)
         if keep_weights and (note := without_weights(specs)):
-            typer.echo(note, err=True)
+            say(note, err=True)
         if dry_run:
             _print_plan(specs, place, force, keep_weights)
             return
@@ -113,10 +113,10 @@ def _print_plan(specs: Sequence[RunSpec], place: Place, force: bool, keep: bool)
     keys = {spec.key() for spec in held}
     for spec in specs:
         key = spec.key()
-        typer.echo(f"{key[:12]}  {'stored' if key in keys else 'to run'}  {run_name(spec)}")
-    typer.echo(f"{len(missing)} to run, {len(held)} stored.")
+        say(f"{key[:12]}  {'stored' if key in keys else 'to run'}  {run_name(spec)}")
+    say(f"{len(missing)} to run, {len(held)} stored.")
     for line in shares(missing, place.workers):
-        typer.echo(line)
+        say(line)
 
 
 def _carry_out(
@@ -149,10 +149,10 @@ def _carry_out(
                 typer.echo(json.dumps(run_line(outcome.record, outcome.stored) | phases))
     if not as_json:
         made = records - failed - stored
-        typer.echo(f"{made} run, {stored} stored before, {failed} failed. Results in {place.store}", err=True)
+        say(f"{made} run, {stored} stored before, {failed} failed. Results in {place.store}", err=True)
     if kept:
         where = f"{place.store.rstrip('/')}/records/<first two digits>/<key>-<attempt>/weights"
-        typer.echo(f"{kept} kept their weights: {where}", err=True)
+        say(f"{kept} kept their weights: {where}", err=True)
     return failed, profile
 
 
@@ -164,7 +164,7 @@ def _tell_repeats(specs: Sequence[RunSpec], place: Place) -> None:
     store = Store(place.store)
     held, kept = split(specs, store)[0], split(specs, store, keep=True)[0]
     if again := len(held) - len(kept):
-        typer.echo(f"{again} stored runs have no weights; they are run again, beside the first.", err=True)
+        say(f"{again} stored runs have no weights; they are run again, beside the first.", err=True)
 
 
 @app.command()
@@ -193,8 +193,7 @@ def demo(
             title = f"{name} v{collection.version}: {collection.description}"
             print_boards(load(name), store, Filter(protocol=collection.protocol), title)
         print_transfer(store, None)
-        typer.echo(
-            "\nNext, your own:  suite run -m org/model -t your-task.yaml -s linear_probe lora full\n"
-            "(a task file is ten lines: docs/adding-a-task.md; what is bundled: suite tasks, suite models)"
-        )
+        say()
+        say("Next, your own:  suite run -m org/model -t your-task.yaml -s linear_probe lora full")
+        say("(a task file is ten lines: docs/adding-a-task.md; what is bundled: suite tasks, suite models)")
     raise typer.Exit(1 if failed else 0)

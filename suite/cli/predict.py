@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from suite.cli._words import AsJson, StoreUrl, app, prepare, told
+from suite.cli._words import AsJson, StoreUrl, app, prepare, say, told
 
 if TYPE_CHECKING:
     from suite.prediction import Answer, KeptModel
@@ -50,9 +50,10 @@ def predict(
             if as_json:
                 typer.echo(_json(one, answer, found.seconds / len(words)))
             else:
-                typer.echo(f"{_line(word)}\n{_told(answer, top)}")
+                for line in (_line(word), *_told(answer, top)):
+                    say(line)
         if not as_json:
-            typer.echo(_outcome(model, len(words), found.seconds, found.cut), err=True)
+            say(_outcome(model, len(words), found.seconds, found.cut), err=True)
 
 
 def _words(inputs: Sequence[str]) -> Iterator[str]:
@@ -119,7 +120,7 @@ def _json(asked: Any, answer: Answer, seconds: float) -> str:
     return json.dumps(said, ensure_ascii=False, allow_nan=False)
 
 
-def _told(answer: Answer, top: int) -> str:
+def _told(answer: Answer, top: int) -> list[str]:
     """Return an answer in lines."""
     from suite.prediction import Labelled, Number, Span
 
@@ -127,16 +128,16 @@ def _told(answer: Answer, top: int) -> str:
         likeliest = list(answer.probabilities.items())[: max(top, 1)]
         chosen = f" {_line(answer.choice)}" if answer.choice is not None else ""
         head = [f"  = {', '.join(answer.labels) or 'none of the labels'}{chosen}"]
-        return "\n".join([*head, *(f"  {100 * share:5.1f}%  {label}" for label, share in likeliest)])
+        return [*head, *(f"  {100 * share:5.1f}%  {label}" for label, share in likeliest)]
     if isinstance(answer, Number):
-        return f"  = {answer.value:.6g}"
+        return [f"  = {answer.value:.6g}"]
     if isinstance(answer, Span):
         place = f" (characters {answer.start} to {answer.end})" if answer.text else ""
         none = "" if answer.no_answer is None else f", of no answer {answer.no_answer:.2f}"
-        return f"  = {answer.text or 'no answer'}{place}\n  score {answer.score:.2f}{none}"
+        return [f"  = {answer.text or 'no answer'}{place}", f"  score {answer.score:.2f}{none}"]
     found = [f"  {100 * e.probability:5.1f}%  {e.label}: {e.text} ({e.start} to {e.end})" for e in answer.entities]
     tagged = " ".join(f"{word.text}/{word.tag}" for word in answer.words)
-    return "\n".join([f"  = {tagged}", *found])
+    return [f"  = {tagged}", *found]
 
 
 def _outcome(model: KeptModel, n: int, seconds: float, cut: int) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.cli._words import StoreUrl, app, told
+from suite import legible
+from suite.cli._words import StoreUrl, app, say, told
 
 if TYPE_CHECKING:
     from suite.hub import Pushed
@@ -48,7 +49,7 @@ def publish(
         about = About(licence, source, strategy, protocol)
         made = publish(model, Destination(to, pull_request, dry_run, private), store, weights, about)
         _show(made)
-        typer.echo(made.sentence())
+        say(made.sentence())
 
 
 @app.command("publish-results")
@@ -76,15 +77,15 @@ def publish_results(
             made = publish_results(Destination(to, pull_request, dry_run, private), store)
             _show(made.pushed)
             for reason in made.left_out.values():
-                typer.echo(f"Left out: {reason}")
-            typer.echo(made.sentence())
+                say(f"Left out: {reason}")
+            say(made.sentence())
         if to is not None and merge:
             put = merge_packs(Destination(to, pull_request, dry_run))
             _show(put)
-            typer.echo(f"Small packs: {put.sentence()}")
+            say(f"Small packs: {put.sentence()}")
         if every_eval_ever is not None:
             written = export(store, every_eval_ever, (to or "unknown").partition("/")[0])
-            typer.echo(f"{len(written):,} records are below {every_eval_ever} as Every Eval Ever has them.")
+            say(f"{len(written):,} records are below {every_eval_ever} as Every Eval Ever has them.")
 
 
 def _show(made: Pushed) -> None:
@@ -93,8 +94,8 @@ def _show(made: Pushed) -> None:
         return
     for change in made.changes:
         if change.diff:
-            typer.echo(change.diff)
+            typer.echo(legible.page(change.diff))
         elif change.size is None:
-            typer.echo(f"- {change.path}")
+            say(f"- {change.path}")
         else:
-            typer.echo(f"{'+' if change.before is None else '~'} {change.path} ({change.size:,} bytes)")
+            say(f"{'+' if change.before is None else '~'} {change.path} ({change.size:,} bytes)")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from suite.cli._words import StoreUrl, app, told
+from suite.cli._words import StoreUrl, app, say, told
 
 
 @app.command()
@@ -35,8 +35,8 @@ def report(
         columns = [task for word in tasks or [] for task in load(word)] or None
         made = write_report(output, store, columns, only, plots, plot_format)
         if not made.boards:
-            typer.echo(f"{made.page} is written, but the store holds no record that fits.")
+            say(f"{made.page} is written, but the store holds no record that fits.")
             return
-        typer.echo(f"{made.page} is written: {made.records} records on {made.boards} board{'s' * (made.boards > 1)}.")
+        say(f"{made.page} is written: {made.records} records on {made.boards} board{'s' * (made.boards > 1)}.")
         if plots:
-            typer.echo(f"{len(made.plots)} figures are in {plots}.")
+            say(f"{len(made.plots)} figures are in {plots}.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from suite.cli._boards import print_boards, print_transfer
-from suite.cli._words import AsJson, StoreUrl, app, prepare, told
+from suite.cli._words import AsJson, StoreUrl, app, prepare, say, told
 
 if TYPE_CHECKING:
     from suite.verification import Summary
@@ -50,7 +50,7 @@ def leaderboard(
         typer.echo(forms[form](found), nl=form == "json")
         if form in ("csv", "json"):
             for note in tables.all_notes(found):
-                typer.echo(note, err=True)
+                say(note, err=True)
 
 
 @contextlib.contextmanager
@@ -148,9 +148,9 @@ def _verify(store: str, keys: list[str] | None, level: str, means: dict[str, Any
                 typer.echo(json.dumps(vars(check)))
             elif keys or not check.ok or level == "retrain":
                 word = "ok     " if check.ok else "FAILED " if check.checked else "unknown"
-                typer.echo(f"{word}  {check.key[:12]}-{check.attempt}  {check.detail}")
+                say(f"{word}  {check.key[:12]}-{check.attempt}  {check.detail}")
     if not as_json:
-        typer.echo(tally.summary().sentence())
+        say(tally.summary().sentence())
     return tally.summary()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.cli._words import AsJson, Models, StoreUrl, Tasks, app, prepare, told
+from suite.cli._words import AsJson, Models, StoreUrl, Tasks, app, prepare, say, told
 from suite.cli._workers import EngineName, GpusPerRun, RayAddress, Workers
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def screen(
 
 def _say(model: str, task: str, event: dict[str, str]) -> None:
     if event.get("phase") == "reading":
-        typer.echo(f"measuring {model} on {task}", err=True)
+        say(f"measuring {model} on {task}", err=True)
 
 
 def _print_cells(found: Screened) -> None:
@@ -62,7 +62,7 @@ def _print_cells(found: Screened) -> None:
     for cell in found.cells:
         typer.echo(json.dumps(asdict(cell) | {"advisory": True}, allow_nan=False))
     for note in found.notes:
-        typer.echo(note, err=True)
+        say(note, err=True)
 
 
 def _print_screened(found: Screened) -> None:
@@ -75,7 +75,7 @@ def _print_screened(found: Screened) -> None:
         screen.print(table)
     failed = [f"failed  {cell.label} on {cell.task}: {cell.reason}" for cell in found.failed]
     for line in [*failed, *found.notes, found.advice]:
-        screen.print(line, markup=False, highlight=False)
+        screen.say(line)
 
 
 @app.command()
@@ -151,8 +151,8 @@ def _print_raced(found: Raced, store: str, as_json: bool) -> None:
         return
     screen = console()
     screen.print(race_table(found))
-    screen.print(found.words, markup=False, highlight=False)
-    typer.echo(f"{found.runs - found.stored} run, {found.stored} stored before. Results in {store}", err=True)
+    screen.say(found.words)
+    say(f"{found.runs - found.stored} run, {found.stored} stored before. Results in {store}", err=True)
 
 
 @app.command()
@@ -178,7 +178,7 @@ def recommend(
             if advice.front:
                 screen.print(front_table(advice))
             for line in _advice_lines(advice):
-                screen.print(line, markup=False, highlight=False)
+                screen.say(line)
 
 
 def _advices(

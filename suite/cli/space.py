@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.cli._words import AsJson, StoreUrl, app, prepare, told
+from suite.cli._words import AsJson, StoreUrl, app, prepare, say, told
 
 if TYPE_CHECKING:
     from suite.submissions import Queued
@@ -41,8 +41,8 @@ def space(
 
             pushed = deployment.deploy(deploy, store, dry_run)
             for change in pushed.changes if dry_run else ():
-                typer.echo(f"{'new    ' if change.before is None else 'changed'} {change.path}")
-            typer.echo(pushed.sentence())
+                say(f"{'new    ' if change.before is None else 'changed'} {change.path}")
+            say(pushed.sentence())
             return
         _serve(store, host, port, offline)
 
@@ -74,7 +74,7 @@ def list_queue(store: StoreUrl = "./results", as_json: AsJson = False) -> None:
         found = Queue(store)
         listed, counts = found.listed(), found.counts()
     if not as_json:
-        typer.echo(", ".join(f"{n} {state}" for state, n in counts.items()) if listed else "Nothing was submitted.")
+        say(", ".join(f"{n} {state}" for state, n in counts.items()) if listed else "Nothing was submitted.")
     for one in listed:
         _print(one, as_json)
 
@@ -106,7 +106,7 @@ def work_queue(
         kept, publish = _publishing(store, publish_to, quiet=as_json)
         place = Place(kept, engine, workers, device, threads)
         if not runs and not as_json:
-            typer.echo("Nothing waits.")
+            say("Nothing waits.")
         with GridDisplay(runs, console(err=True), quiet=as_json) as display:
             for one in work(place, display.event, most, offline, store, publish):
                 failed |= one.state == "failed"
@@ -131,7 +131,7 @@ def _publishing(store: str, to: str | None, quiet: bool) -> tuple[str, Callable[
     def publish() -> None:
         told = publish_results(Destination(repo), kept).sentence()
         if not quiet:
-            typer.echo(told)
+            say(told)
 
     return kept, publish
 
@@ -143,6 +143,4 @@ def _print(one: Queued, as_json: bool) -> None:
         typer.echo(json.dumps(about, ensure_ascii=False))
         return
     note = f"  {one.note}" if one.note else ""
-    typer.echo(
-        f"{one.state:<8} {asked.id}  {asked.model} {asked.revision[:12]}  {asked.strategy} on {asked.collection}{note}"
-    )
+    say(f"{one.state:<8} {asked.id}  {asked.model} {asked.revision[:12]}  {asked.strategy} on {asked.collection}{note}")
