@@ -374,7 +374,7 @@ def photograph(folder: Path, n: int, suffix: str = "png", classes: tuple[str, ..
     for i in range(n):
         path = folder / classes[i % len(classes)] / f"{i}.{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(picture(f"{folder} {i}", "PNG"))
+        path.write_bytes(picture(f"{folder.name} {i}", "PNG"))
 
 
 def test_a_folder_of_images_becomes_a_task(tmp_path: Path, drafted: Any) -> None:
