@@ -83,7 +83,7 @@ class Prepared:
 
     items: Sequence[dict[str, Any]]
     labels: Any
-    lengths: list[int]
+    lengths: Sequence[int]
     ids: list[str]
     truncated: int = 0
     owners: list[int] | None = None
@@ -165,12 +165,13 @@ def _load(task: TaskSpec, files: dict[str, list[str]] | None, caps: Mapping[Any,
 def _carve(parts: dict[str, Split], wanted: Mapping[str, str], part: str, carve: Carve) -> None:
     """Take a part out of its origin and away from the others that come from there; rows of a group stay together."""
     salt = "carve" if part == "validation" else f"carve-{part}"
+    held: dict[str, bool] = {}
     for other in [name for name, origin in wanted.items() if origin == carve.origin]:
         rows = parts[other]
         groups = rows.columns.get("group")
         marks = [_mark(row, group) for row, group in zip(rows.hashes, groups or [None] * len(rows), strict=True)]
-        inside = [fraction(f"{salt}:{carve.seed}", mark) < carve.fraction for mark in marks]
-        parts[other] = rows.take([i for i, held in enumerate(inside) if held == (other == part)])
+        held |= {mark: fraction(f"{salt}:{carve.seed}", mark) < carve.fraction for mark in set(marks) - held.keys()}
+        parts[other] = rows.take([i for i, mark in enumerate(marks) if held[mark] == (other == part)])
 
 
 def _mark(row: str, group: Any) -> str:
@@ -324,6 +325,8 @@ def _row_hashes(cells_of: dict[str, list[Any]]) -> Iterator[str]:
 
 
 def _plain(cell: Any) -> Any:
+    if isinstance(cell, str):  # nearly all are
+        return cell
     if isinstance(cell, bytes):
         return base64.b64encode(cell).decode()
     if isinstance(cell, float) and not math.isfinite(cell):
@@ -332,7 +335,7 @@ def _plain(cell: Any) -> Any:
         return {str(name): _plain(value) for name, value in cell.items()}
     if isinstance(cell, list | tuple):
         return [_plain(value) for value in cell]
-    return cell if cell is None or isinstance(cell, str | int | float) else f"{type(cell).__name__} {cell}"
+    return cell if cell is None or isinstance(cell, int | float) else f"{type(cell).__name__} {cell}"
 
 
 def hash_ids(rows: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from suite import files, timing
 from suite.models import Model
 from suite.outputs import map_batches
 from suite.resources import cache_folder as cache_folder
-from suite.spec import SEMANTICS, Precision, canonical_json, digest
+from suite.spec import SEMANTICS, Precision, canonical_json
 
 IGNORED = -100
 """The label of a token that starts no word."""
@@ -135,12 +135,14 @@ class Reader:
         Raises:
             SuiteError: the checkpoint lacks the pooling.
         """
-        found = self._stored(self._pooling, ids, lambda: {"features": self._compute(self._pooling, items, lengths)})
+        found = self._stored(
+            self._pooling, lengths, ids, lambda: {"features": self._compute(self._pooling, items, lengths)}
+        )
         return found["features"]
 
     def read_words(self, items: Sequence[dict[str, Any]], lengths: Sequence[int], ids: Sequence[str]) -> Words:
         """Return the features of these rows' words: of a word, those of its first token."""
-        found = self._stored("words", ids, lambda: self._compute_words(items, lengths))
+        found = self._stored("words", lengths, ids, lambda: self._compute_words(items, lengths))
         return Words(found["features"], found["counts"])
 
     def cost(self) -> dict[str, Any]:
@@ -153,13 +155,14 @@ class Reader:
 
     @timing.phase("features")
     def _stored(
-        self, pooling: str, ids: Sequence[str], compute: Callable[[], dict[str, np.ndarray]]
+        self, pooling: str, lengths: Sequence[int], ids: Sequence[str], compute: Callable[[], dict[str, np.ndarray]]
     ) -> dict[str, np.ndarray]:
         if self._identity is None:
             return compute()
         path = self._path(pooling, ids, self._identity)
         found = _MEMORY.recall(path) or _load(path)
         if found is None:
+            list(lengths)  # rows that are made ready on demand are made now: it is not a cost of features
             started = time.perf_counter()
             arrays = compute()
             found = Features(arrays, time.perf_counter() - started, self.params)
@@ -231,4 +234,7 @@ def _save(path: Path, found: Features) -> None:
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    return digest(b"".join(arrays[name].tobytes() for name in sorted(arrays)))
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        total.update(np.ascontiguousarray(arrays[name]).data)
+    return f"sha256:{total.hexdigest()}"

@@ -2,6 +2,7 @@
 
     prepared/tokens/3f/3f9c...-0.safetensors      the address is the hash of all that the numbers depend on
     prepared/images/a1/a17e...-12.safetensors     rows 3072 to 3327, as bytes
+    prepared/notes/77/77b0...-0.json              a few numbers about rows: they outlive what they are about
 
 A file is written whole or not at all and says its own digest: one that is damaged counts as none and is made anew, so
 that what comes out is bit for bit what would be prepared. It is read through a memory map, which the processes of a
@@ -26,7 +27,7 @@ from safetensors.numpy import save
 from suite import files
 from suite.environment import versions
 from suite.resources import cache_folder
-from suite.spec import SuiteError, canonical_json
+from suite.spec import SuiteError, canonical_json, digest
 
 MOST_BYTES = 20_000_000_000
 """All prepared data together take at most so many bytes of the cache, unless the environment says otherwise."""
@@ -61,9 +62,9 @@ class Address:
     sort: str
     key: str
 
-    def path(self, part: int = 0) -> Path:
+    def path(self, part: int = 0, form: str = "safetensors") -> Path:
         """Return the file of a part."""
-        return _folder() / self.sort / self.key[:2] / f"{self.key}-{part}.safetensors"
+        return _folder() / self.sort / self.key[:2] / f"{self.key}-{part}.{form}"
 
 
 def address(sort: str, about: Mapping[str, JsonValue], content: Iterable[bytes]) -> Address:
@@ -154,7 +155,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         if length > path.stat().st_size:
             raise ValueError("the header is longer than the file")
         header: dict[str, Any] = json.loads(stream.read(length))
-    digest = header.pop("__metadata__")["digest"]
+    said = header.pop("__metadata__")["digest"]
     arrays: dict[str, np.ndarray] = {}
     for name, one in header.items():
         start, end = one["data_offsets"]
@@ -163,7 +164,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             raise ValueError("an array has not the size that it should have")
         empty = end == start  # nothing can be mapped
         arrays[name] = np.zeros(shape, dtype) if empty else np.memmap(path, dtype, "r", 8 + length + start, shape)
-    if _digest(arrays) != digest:
+    if _digest(arrays) != said:
         raise ValueError("the content is not what was written")
     return arrays
 
@@ -174,6 +175,32 @@ def _digest(arrays: Arrays) -> str:
         total.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}\n".encode())
         total.update(np.ascontiguousarray(arrays[name]).data)
     return total.hexdigest()
+
+
+# -- notes -------------------------------------------------------------------------------------------------------------
+
+Note = dict[str, list[int]]
+
+
+def note(at: Address) -> Note | None:
+    """Return the numbers that are noted there; None if none are, or what is there is damaged."""
+    try:
+        found = json.loads(at.path(form="json").read_bytes())
+        said: Note = found["said"]
+        return said if found["digest"] == digest(canonical_json(said).encode()) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def keep_note(at: Address, said: Note) -> None:
+    """Note a few numbers, unless nothing is to be kept; a note takes some hundred bytes, and does not count as data.
+
+    Raises:
+        SuiteError: the environment variable that limits what is kept is no number.
+    """
+    if most_bytes():
+        content = canonical_json({"said": said, "digest": digest(canonical_json(said).encode())})
+        files.keep(at.path(form="json"), content.encode(), "What was noted of prepared data")
 
 
 # -- tokens ------------------------------------------------------------------------------------------------------------

@@ -356,6 +356,7 @@ def test_prepared_rows_that_take_much_memory_are_let_go(
     tiny_bert: Path,
     text_task: Path,
     machine: Machine,
+    own_cache: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(_ready, "_READY", {})

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from suite import cuts, data, environment, kinds, metrics, predictors, processors, resampling, tasks, timing
+from suite import cuts, data, environment, kinds, metrics, predictors, resampling, tasks, timing
 from suite.data import Prepared
 from suite.environment import Machine
+from suite.evaluation._inputs import Inputs, weight
 from suite.kinds import Kind
 from suite.outputs import Outputs
 from suite.spec import Protocol, RunSpec, TaskSpec, canonical_json
@@ -20,9 +21,6 @@ KEPT = 4
 
 KEPT_BYTES = 1_000_000_000
 """Beyond this many bytes, about, the older of them are let go."""
-
-A_TOKEN = 50
-"""About the bytes of a token in lists of Python's numbers, its mask and type included."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def _address(spec: RunSpec, task: TaskSpec) -> str:
 def _weight(*ready: Ready) -> int:
     """Return about how many bytes prepared rows take."""
     splits = [split for one in ready for part in one.stages for split in part.splits]
-    return sum(getattr(split.items, "nbytes", A_TOKEN * sum(split.lengths)) for split in splits)
+    return sum(map(weight, splits))
 
 
 def _make(spec: RunSpec, task: TaskSpec) -> Ready:
@@ -90,12 +88,12 @@ def _make(spec: RunSpec, task: TaskSpec) -> Ready:
         cut = load_rows(task, spec)
         classes = kind.classes(task, cut[0])
     with timing.phase("preparing"):
-        processor, max_length = processors.load(spec.checkpoint, kind.modality, spec.protocol.max_length)
+        inputs = Inputs(spec, task, classes)
 
         def part(rows: data.TaskData) -> Part:
             train, validation, test = (
-                replace(kind.prepare(split, classes, processor, max_length), clusters=_clusters(split))
-                for split in rows.splits
+                replace(made, clusters=_clusters(split))
+                for made, split in zip(inputs.of(rows.splits), rows.splits, strict=True)
             )
             return Part(
                 target=kind.target,
@@ -104,7 +102,7 @@ def _make(spec: RunSpec, task: TaskSpec) -> Ready:
                 train=train,
                 validation=validation,
                 test=test,
-                collate=kind.collate(processor),
+                collate=inputs.collate,
                 score=lambda outputs: main_score(task, kind, validation, outputs),
                 identity={},
                 classes=tuple(classes) if kind.target in predictors.NAMED else (),
@@ -112,7 +110,7 @@ def _make(spec: RunSpec, task: TaskSpec) -> Ready:
             )
 
         stages = tuple(part(rows) for rows in cut)
-    return Ready(task, kind, classes, cut[-1].pins, max_length, stages, tuple(cut))
+    return Ready(task, kind, classes, cut[-1].pins, inputs.max_length, stages, tuple(cut))
 
 
 _UNCUT: dict[str, tuple[Prepared, ...]] = {}
@@ -124,10 +122,9 @@ def _uncut(spec: RunSpec, task: TaskSpec) -> tuple[Prepared, ...]:
     if key not in _UNCUT:
         kind = kinds.get(task.kind)
         whole = data.load(task, tasks.local_files(task), {})
-        processor, max_length = processors.load(spec.checkpoint, kind.modality, spec.protocol.max_length)
         classes = kind.classes(task, whole)
         _UNCUT.clear()
-        _UNCUT[key] = tuple(kind.prepare(split, classes, processor, max_length) for split in whole.splits)
+        _UNCUT[key] = Inputs(spec, task, classes).of(whole.splits)
     return _UNCUT[key]
 
 

@@ -88,6 +88,14 @@ class Kind(ABC):
     def prepare(self, split: Split, classes: Sequence[str], processor: Any, max_length: int) -> Prepared:
         """Turn rows into model inputs with a checkpoint's own processor."""
 
+    def targets(self, split: Split, classes: Sequence[str]) -> Any:
+        """Return what `prepare` gives as labels, from the rows alone; None where a row may have several items or words.
+
+        Raises:
+            SuiteError: a row has a label that is no class.
+        """
+        return None
+
     @abstractmethod
     def collate(self, processor: Any) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
         """Return the function that makes one batch of tensors from a list of items."""

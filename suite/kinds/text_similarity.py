@@ -54,11 +54,15 @@ class TextSimilarity(Kind):
                     )
         self.classes(task, data)
 
-    def prepare(self, split: Split, classes: Sequence[str], processor: Any, max_length: int) -> Prepared:
-        """Tokenise, cut at `max_length` tokens (the longer text first) and count the cuts."""
+    def targets(self, split: Split, classes: Sequence[str]) -> np.ndarray:
+        """Return the score of every row, float64 [n]."""
         import numpy as np
 
-        labels = np.array(split.columns["score"], dtype=np.float64)
+        return np.array(split.columns["score"], dtype=np.float64)
+
+    def prepare(self, split: Split, classes: Sequence[str], processor: Any, max_length: int) -> Prepared:
+        """Tokenise, cut at `max_length` tokens (the longer text first) and count the cuts."""
+        labels = self.targets(split, classes)
         return _texts.prepare(split, labels, labels.tolist(), processor, max_length)
 
     def collate(self, processor: Any) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:

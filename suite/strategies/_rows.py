@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -149,7 +149,7 @@ def _pooled(splits: Sequence[Prepared]) -> Prepared:
     first = {row_of(one): (split, i) for split in splits for i, one in enumerate(split.ids)}
     names = sorted(first)
     found = [first[name] for name in names]
-    return replace(splits[-1], items=_Picked(found), lengths=[split.lengths[i] for split, i in found], ids=names)
+    return replace(splits[-1], items=_Picked(found, "items"), lengths=_Picked(found, "lengths"), ids=names)
 
 
 def _of_rows(features: np.ndarray | Words, names: Sequence[str], split: Prepared) -> np.ndarray | Words:
@@ -163,20 +163,20 @@ def of(reader: Reader, split: Prepared, per_token: bool) -> Rows:
     return _rows(split, _features(reader, split, per_token))
 
 
-class _Picked(Sequence[dict[str, Any]]):
-    """Items of several splits; images among them are only decoded when they are asked for."""
+class _Picked(Sequence[Any]):
+    """Items of several splits or their lengths; what splits make on demand is only made when it is asked for."""
 
-    def __init__(self, places: list[tuple[Prepared, int]]) -> None:
-        self._places = places
+    def __init__(self, places: list[tuple[Prepared, int]], name: Literal["items", "lengths"]) -> None:
+        self._places, self._name = places, name
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __getitem__(self, row: Any) -> Any:
         if isinstance(row, slice):
-            return [split.items[i] for split, i in self._places[row]]
+            return [getattr(split, self._name)[i] for split, i in self._places[row]]
         split, i = self._places[row]
-        return split.items[i]
+        return getattr(split, self._name)[i]
 
 
 def row_of(name: str) -> str:

@@ -183,6 +183,15 @@ def test_every_kind_takes_groups(kind: Kind) -> None:
 # -- its rows ----------------------------------------------------------------------------------------------------------
 
 
+def test_targets_are_what_rows_are_prepared_with_or_not_told_without_preparing(kind: Kind, rows: Prepared) -> None:
+    told = kind.targets(_split(kind), _classes(kind))
+    if told is None:
+        assert rows.owners is not None or rows.context is not None
+    else:
+        assert told.dtype == rows.labels.dtype and np.array_equal(told, rows.labels)
+        assert rows.owners is None and rows.context is None and len(rows.items) == len(told)
+
+
 def test_classes_do_not_depend_on_the_order_of_rows(kind: Kind) -> None:
     data = _data(kind)
     turned = TaskData(data.train.take(range(len(data.train))[::-1]), data.validation, data.test, None)

@@ -17,7 +17,8 @@ class Scale:
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Return standardised features, fp64 [n, width]."""
-        scaled: np.ndarray = (features - self.mean) / self.deviation
+        scaled: np.ndarray = features - self.mean
+        scaled /= self.deviation
         return scaled
 
 
