@@ -33,7 +33,7 @@ LONG = 180.0
 CLEARLY = 0.9
 """Compiled is chosen where it takes at most this share of the time, compiling included."""
 
-BACKEND = "inductor"
+BACKEND, CODE = "inductor", "TORCHINDUCTOR_CACHE_DIR"
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,8 @@ def compiled(net: nn.Module, varies: bool) -> Iterator[None]:
     """Have a net's calls compiled for the length of the block; its weights keep their names, dropout its numbers.
 
     Nothing is tuned by trying, which would round otherwise each time; and the code goes afterwards, so that it does
-    not pile up from run to run. `varies` says that batches differ in shape: one code then serves all of them.
+    not pile up from run to run. `varies` says that batches differ in shape: one code then serves all of them. Torch
+    keeps code for next time, pickled: in our cache, since its own folder in /tmp might be made by somebody else.
     """
     import torch
 
@@ -141,10 +142,14 @@ def compiled(net: nn.Module, varies: bool) -> Iterator[None]:
         "deterministic": True,
         "compile_threads": torch.get_num_threads(),
     }
+    elsewhere = CODE in os.environ
+    os.environ.setdefault(CODE, str(cache_folder() / "inductor"))
     net.compile(backend=BACKEND, dynamic=varies, options=ours if BACKEND == "inductor" else None)
     try:
         yield
     finally:
+        if not elsewhere:
+            os.environ.pop(CODE, None)
         vars(net).pop("_compiled_call_impl", None)  # what compile() has set
         torch.compiler.reset()
 

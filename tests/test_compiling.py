@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -509,7 +510,8 @@ def test_what_the_times_hold_for() -> None:
 def test_torchs_own_compiler_takes_our_options_and_draws_the_same_dropout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv(compiling.CODE, raising=False)
+    monkeypatch.setenv("TRANSFER_SUITE_CACHE", str(tmp_path))
 
     def trained(compiled: bool) -> list[torch.Tensor]:
         torch.manual_seed(0)
@@ -524,4 +526,5 @@ def test_torchs_own_compiler_takes_our_options_and_draws_the_same_dropout(
 
     for one, other in zip(trained(False), trained(True), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
-    assert any(tmp_path.rglob("*.so")), "it was compiled"
+    assert any(tmp_path.rglob("inductor/**/*.so")), "it was compiled, and the code lies in our cache"
+    assert compiling.CODE not in os.environ

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from command_line import call, records
 from made_records import PROTOCOL, made
 
 import suite
-from suite import data, evaluation, grid, metrics
+from suite import data, environment, evaluation, grid, metrics
 from suite.environment import Machine
 from suite.spec import Failure, Result, RunSpec, SuiteError, canonical_json, digest
 from suite.store import Store
@@ -512,6 +513,30 @@ def test_a_re_run_must_fall_where_the_stored_seeds_let_expect(
     assert (records(Path(store.url))[0] / "record.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("device", "compiled", "word"), [("cuda", True, "1"), ("cuda", False, "0"), ("cuda", None, "0"), ("cpu", True, "0")]
+)
+def test_a_training_is_compiled_again_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, compiled: bool | None, word: str
+) -> None:
+    training = {} if compiled is None else {"compiled": compiled}
+    store = Store(str(tmp_path / "made"))
+    result = whole("o/m", "t", 80, 0)
+    store.put(replace(result, record=result.record.model_copy(update={"training": training})))
+    told: list[str | None] = []
+    monkeypatch.setattr(environment, "choose", lambda *about: Machine(device, 1))
+
+    def carry_out(*about: Any, **more: Any) -> list[Any]:
+        told.append(os.environ.get(environment.COMPILE))
+        return []
+
+    monkeypatch.setattr(grid, "carry_out", carry_out)
+    monkeypatch.setenv(environment.COMPILE, "auto")
+    assert list(verify(store, level="retrain")) == []
+    assert told == [word]
+    assert os.environ[environment.COMPILE] == "auto"
+
+
 def test_no_interval_reaches_beyond_what_the_metric_can_be(tmp_path: Path, again: Any) -> None:
     store, again["t", 0] = stored(tmp_path, {"t": [97, 99, 94]}), 98
     (check,) = verify(store, [whole("o/m", "t", 97, 0).record.key], level="retrain")
@@ -608,7 +633,7 @@ def test_the_record_says_on_what_it_is_run_again(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(grid, "carry_out", watched)
     store, again["t", 0] = stored(tmp_path, {"t": [80]}), 80
-    list(verify(store, level="retrain"))
+    assert list(verify(store, level="retrain")) == []
     list(verify(store, level="retrain", device="auto", threads=2, workers=1))
     assert [(place.device, place.threads) for place in asked] == [("cpu", 1), ("cpu", 2)]
     with pytest.raises(SuiteError, match="There is no folder"):

@@ -39,6 +39,7 @@ class Ray(Engine):
         Raises:
             SuiteError: Ray is not installed, nobody answers at the address, or the cluster has not what is wanted.
         """
+        environment.compiling()  # a wrong word is told before anything runs
         ray = self._connected(wanted.ray_address)
         nodes = _nodes(ray)
         self._gpus = gpus_of(wanted.device, wanted.gpus_per_run, nodes)

@@ -7,6 +7,7 @@ are judged by Holm's adjusted p-values together.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,12 @@ class _Run:
     spec: RunSpec
     machine: Machine
     firsts: Mapping[str, Record]
+
+    @property
+    def compiled(self) -> str:
+        """Whether its training is compiled, in the word of the environment: as it was, and on a CPU never."""
+        was = any(record.training.get("compiled") for record in self.firsts.values())
+        return "1" if was and self.machine.device == "cuda" else "0"
 
 
 def retrain(store: Store, names: Sequence[str], means: Means) -> Iterator[Check]:
@@ -105,22 +112,29 @@ def _by_place(runs: Sequence[_Run]) -> list[list[_Run]]:
     groups: dict[Any, list[_Run]] = {}
     for run in runs:
         tasks = tuple((task.name, task.version, task.dataset.revision) for task in run.spec.tasks)
-        groups.setdefault((run.machine, tasks, run.spec.resample), []).append(run)
+        groups.setdefault((run.machine, run.compiled, tasks, run.spec.resample), []).append(run)
     return list(groups.values())
 
 
 def _made_again(store: Store, runs: Sequence[_Run], means: Means, siblings: _Siblings) -> Iterator[Check]:
     """Yield what all runs come to, their frozen features computed anew too."""
-    before = os.environ.get("TRANSFER_SUITE_CACHE")
-    with files.scratch() as cache:
-        os.environ["TRANSFER_SUITE_CACHE"] = str(cache)
-        try:
-            for group in _by_place(runs):
+    with files.scratch() as cache, _told("TRANSFER_SUITE_CACHE", str(cache)):
+        for group in _by_place(runs):
+            with _told(environment.COMPILE, group[0].compiled):
                 yield from _carry_out(store, group, means, siblings)
-        finally:
-            os.environ.pop("TRANSFER_SUITE_CACHE")
-            if before is not None:
-                os.environ["TRANSFER_SUITE_CACHE"] = before
+
+
+@contextlib.contextmanager
+def _told(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable for a while."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
 
 
 def _carry_out(store: Store, group: Sequence[_Run], means: Means, siblings: _Siblings) -> Iterator[Check]:
