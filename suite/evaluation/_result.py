@@ -85,7 +85,7 @@ def checkpoint(spec: RunSpec, adapted: strategies.Adapted) -> dict[str, Any]:
 
 def _counts(part: Part, tested: Prepared, scores: Any) -> dict[str, int]:
     """Count examples, cut ones, and tested ones whose scores are no finite numbers."""
-    failed = sum(not np.isfinite(np.asarray(row)).all() for row in scores)
+    failed = _count_failed(scores)
     return {
         "train": len(part.train),
         "validation": len(part.validation),
@@ -94,6 +94,13 @@ def _counts(part: Part, tested: Prepared, scores: Any) -> dict[str, int]:
         "failed": failed,
         "truncated": sum(split.truncated for split in part.splits),
     }
+
+
+def _count_failed(scores: Any) -> int:
+    """Return how many examples' scores [n][...] are not all finite."""
+    if isinstance(scores, np.ndarray):
+        return int((~np.isfinite(scores).all(axis=tuple(range(1, scores.ndim)))).sum())
+    return sum(not np.isfinite(np.asarray(row)).all() for row in scores)
 
 
 def cost(seconds: float, adapted: strategies.Adapted, tasks: int) -> dict[str, float | int | None]:
