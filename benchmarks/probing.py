@@ -215,7 +215,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TRANSFER_SUITE_CACHE"] = folder
         found = measure(asked)
-    tell("probing", found, asked)
+    tell(f"probing_{asked.precision}", found, asked)
 
 
 if __name__ == "__main__":
