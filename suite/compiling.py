@@ -133,7 +133,7 @@ def compiled(net: nn.Module, varies: bool) -> Iterator[None]:
 
     Nothing is tuned by trying, which would round otherwise each time; and the code goes afterwards, so that it does
     not pile up from run to run. `varies` says that batches differ in shape: one code then serves all of them. Torch
-    keeps code for next time, pickled: in our cache, since its own folder in /tmp might be made by somebody else.
+    keeps code, pickled: in a folder of this process's own, since what others may write to must run nothing.
     """
     import torch
 
@@ -143,7 +143,7 @@ def compiled(net: nn.Module, varies: bool) -> Iterator[None]:
         "compile_threads": torch.get_num_threads(),
     }
     elsewhere = CODE in os.environ
-    os.environ.setdefault(CODE, str(cache_folder() / "inductor"))
+    os.environ.setdefault(CODE, str(files.own() / "inductor"))
     net.compile(backend=BACKEND, dynamic=varies, options=ours if BACKEND == "inductor" else None)
     try:
         yield
