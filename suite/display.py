@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
 from rich.live import Live
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -157,11 +158,36 @@ def board_table(board: Board, title: str, screen: Console) -> Table:
 def _board_table(board: Board, title: str, shape: tables.Shape, cells: Sequence[Sequence[str]]) -> Table:
     table = titled(title, f"Protocol {board.protocol}. {tables.LEGEND}")
     wide = shape != "scores"
-    for name in tables.head(board, shape):
-        table.add_column(escape(_broken(name)), **_column(name, board.tasks, wide, cells))
+    layouts = {name: _column(name, board.tasks, wide, cells) for name in tables.head(board, shape)}
+    for name, layout in layouts.items():
+        table.add_column(escape(_broken(name)), **layout)
+    sides = [layout.get("justify", "left") for layout in layouts.values()]
     for row in cells:
-        table.add_row(*((shown(text) if wide else shown(text).replace(" ±", "\n±")) for text in row))
+        texts = map(legible.clean, row)
+        table.add_row(*map(_Cell, texts if wide else (text.replace(" ±", "\n±") for text in texts), sides))
     return table
+
+
+class _Cell:
+    """A cell of a board, of which there may be tens of thousands: where its lines fit nobody looks how to break them."""
+
+    def __init__(self, text: str, side: JustifyMethod) -> None:
+        """Take a text that steers nothing."""
+        self._lines, self._side = text.split("\n"), side
+        self._width = max(map(cell_len, self._lines))
+
+    def __rich_measure__(self, screen: Console, options: ConsoleOptions) -> Measurement:
+        words = (cell_len(word) for line in self._lines for word in line.split())
+        return Measurement(max(words, default=0), self._width)
+
+    def __rich_console__(self, screen: Console, options: ConsoleOptions) -> RenderResult:
+        if self._width > options.max_width:
+            yield Text("\n".join(self._lines), justify=self._side, overflow="fold")
+            return
+        for line in self._lines:
+            blank = " " * (options.max_width - cell_len(line))
+            yield Segment(blank + line if self._side == "right" else line + blank)
+            yield Segment.line()
 
 
 def loss_table(board: Board, title: str = "") -> Table:
