@@ -169,7 +169,7 @@ def _board_table(board: Board, title: str, shape: tables.Shape, cells: Sequence[
 
 
 class _Cell:
-    """A cell of a board, of which there may be tens of thousands: where its lines fit nobody looks how to break them."""
+    """A cell of a board, of which there may be tens of thousands: where its lines fit none is looked at for breaks."""
 
     def __init__(self, text: str, side: JustifyMethod) -> None:
         """Take a text that steers nothing."""
