@@ -31,6 +31,11 @@ _TROUBLES: dict[str, None] = {}
 _TOLD: set[str] = set()
 
 
+def path_of(word: str) -> Path:
+    """Return the path that a word means; `~` is the home folder, and `~nobody` a name like others."""
+    return Path(os.path.expanduser(word))  # noqa: PTH111  # Path.expanduser raises where there is no such home
+
+
 def write(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old one or the new one, whole, even after a power cut.
 

@@ -817,3 +817,20 @@ def test_the_guide_has_each_kind_and_a_data_set_on_the_hub(put: Any) -> None:
     kinds.get(specs[0].kind).complete(specs[0])
     assert TOLD.keys() - MADE.keys() == {"mrpc"}
     assert {yaml.safe_load(block)["kind"] for block in TOLD.values()} == set(kinds.names())
+
+
+@pytest.mark.parametrize("word", ["~nobody-of-that-name", "~nobody-of-that-name/rows.csv"])
+def test_the_home_of_nobody_is_no_folder(word: str) -> None:
+    with pytest.raises(SuiteError, match="There is no file or folder"):
+        drafting.draft(word, None, None)
+
+
+def test_a_folder_that_changes_while_it_is_looked_through_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(folder: Path, pattern: str) -> Any:
+        raise FileNotFoundError(2, "No such file or directory", str(folder / "gone"))
+
+    monkeypatch.setattr(Path, "rglob", gone)
+    with pytest.raises(SuiteError, match="cannot be looked through: No such file or directory"):
+        drafting.draft(str(tmp_path), None, None)

@@ -81,3 +81,21 @@ def test_what_is_no_index_has_no_lines(content: bytes) -> None:
 
 def test_a_record_of_a_way_to_cut_that_is_to_come_has_a_heading() -> None:
     assert heading(made("a", "one", [1.0], spec_fields={"resample": "jackknife:7"}).record).resample == "jackknife:7"
+
+
+@pytest.mark.parametrize("field", ["score", "clean", "seconds"])
+def test_an_index_with_a_number_that_is_none_is_of_no_use(field: str) -> None:
+    head = heading(made("a", "one", [1.0]).record)._replace(**{field: float("inf")})
+    assert read(write([Line(head, pack({"value": [1.0]}), "seal")])) == {}
+
+
+@pytest.mark.parametrize("column", ["name", "seal"])
+def test_an_index_with_fewer_lines_than_its_footer_says_is_of_no_use(
+    monkeypatch: pytest.MonkeyPatch, column: str
+) -> None:
+    content = write([Line(heading(made("a", "one", [1.0]).record), pack({"value": [1.0]}), "seal")])
+    whole = index.Piece.column
+    monkeypatch.setattr(
+        index.Piece, "column", lambda self, name, rows=None: whole(self, name, rows)[: -(name == column) or None]
+    )
+    assert index.Piece.opened(content) is None

@@ -193,6 +193,13 @@ def names(page: Any) -> list[str]:
     return page.locator("#board tbody .name button").all_inner_texts()
 
 
+def choose(page: Any, model: str, field: str) -> None:
+    """Choose a kept model in the demo, and wait until its form has followed: the button comes back last."""
+    pick(page, "dm-model", model)
+    expect(page.locator(f"#dm-{field}")).to_be_visible()
+    expect(page.locator("#dm-ask")).to_be_enabled()
+
+
 # -- the leaderboard ---------------------------------------------------------------------------------------------------
 
 
@@ -412,8 +419,7 @@ UNMARKED = """
 def test_the_demo_answers_on_texts(visit: Any, space: Served) -> None:
     page = visit()
     go(page, "Demo")
-    pick(page, "dm-model", "text-classification · tiny-bert · full")
-    expect(page.locator("#dm-text")).to_be_visible()  # the form follows the choice; before, a picture is asked for
+    choose(page, "text-classification · tiny-bert · full", "text")  # before, a picture is asked for
     page.click("#dm-ask")
     expect(page.locator("#dm-answer")).to_contain_text("there is nothing to read")
     page.fill("#dm-text textarea", "a lovely day in the town")
@@ -423,13 +429,13 @@ def test_the_demo_answers_on_texts(visit: Any, space: Served) -> None:
     shares = [float(text.rstrip("%")) for text in page.locator("#dm-answer .number").all_inner_texts()]
     assert sum(shares) == pytest.approx(100, abs=0.2)
     assert space.has_torch()
-    pick(page, "dm-model", "question-answering · tiny-bert · full")
+    choose(page, "question-answering · tiny-bert · full", "question")
     expect(page.locator("#dm-text")).not_to_be_visible()
     page.fill("#dm-question textarea", "it was")
     page.fill("#dm-context textarea", "the weather in the town was lovely <img src=x onerror=window.pwned=5>")
     page.click("#dm-ask")
     expect(page.locator("#dm-answer .lead")).to_be_visible()
-    pick(page, "dm-model", "multiple-choice · tiny-bert · full")
+    choose(page, "multiple-choice · tiny-bert · full", "choices")
     page.fill("#dm-text textarea", "a day")
     page.fill("#dm-choices textarea", "warm\ncold\nmore")
     page.click("#dm-ask")
@@ -462,7 +468,7 @@ def test_nothing_is_asked_of_a_form_that_is_still_following_the_choice(visit: An
 def test_words_are_marked_where_they_stand(visit: Any) -> None:
     page = visit()
     go(page, "Demo")
-    pick(page, "dm-model", "token-classification · tiny-bert · full")
+    choose(page, "token-classification · tiny-bert · full", "tokens")
     text = "<b>the weather</b> was lovely in the town"
     page.fill("#dm-tokens textarea", text)
     page.click("#dm-ask")
@@ -477,7 +483,7 @@ def test_the_demo_answers_on_a_picture_and_refuses_what_is_none(visit: Any, tmp_
 
     page = visit()
     go(page, "Demo")
-    pick(page, "dm-model", "image-classification · tiny-resnet · full")
+    choose(page, "image-classification · tiny-resnet · full", "image")
     page.click("#dm-ask")
     expect(page.locator("#dm-answer")).to_contain_text("Choose a picture first")
     Image.new("RGB", (64, 48), (200, 30, 30)).save(tmp_path / "red.png")

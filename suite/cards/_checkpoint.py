@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from suite import hub
+from suite import files, hub
 from suite.admission import Filter
 from suite.evidence import Section, sections
 from suite.index import Contents
@@ -82,7 +81,7 @@ def _is_called(word: str, name: str, revision: str) -> bool:
 def _by_folder(word: str, known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the checkpoints that lie in a folder, whatever it is called here."""
     try:
-        there = Path(word).expanduser().is_dir()
+        there = files.path_of(word).is_dir()
     except (OSError, ValueError, RuntimeError):  # no name that a folder could have
         there = False
     if not there:

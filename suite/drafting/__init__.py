@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from suite import kinds
+from suite import files, kinds
 from suite.drafting import _guesses, _hub, _local, _text
 from suite.drafting._columns import Column
 from suite.drafting._guesses import Guess
@@ -114,7 +114,7 @@ def write(draft: Draft, path: Path | None) -> Path:
 
 
 def _find(word: str) -> Source:
-    path = Path(word).expanduser()
+    path = files.path_of(word)
     if os.path.exists(path):  # noqa: PTH110  # Path.exists raises for what no file can be called
         return _local.find(path)
     if path.suffix.lower() in _local.BUILDERS or word.startswith((".", "/", "~")) or "\\" in word:

@@ -174,7 +174,10 @@ def _bare(path: Path) -> list[str]:
 
 
 def _folder(folder: Path) -> Local:
-    files = [file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file()]
+    try:
+        files = [file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file()]
+    except OSError as error:
+        raise SuiteError(f"{folder} cannot be looked through: {error.strerror or error}.") from None
     files = [file for file in files if not any(part.startswith(".") for part in file.parts)]
     images = [file for file in files if file.suffix.lower() in PICTURES]
     tables = [file for file in files if file.suffix.lower() in BUILDERS and file.name not in (*METADATA, *_NO_ROWS)]

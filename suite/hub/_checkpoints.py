@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from suite import limits, resources
+from suite import files, limits, resources
 from suite.hub import _heads
 from suite.hub._errors import explain
 from suite.hub._folders import MAX_CONFIG_BYTES, PATTERNS, check_config, check_folder, check_sizes
@@ -65,9 +65,9 @@ def resolve(word: str, offline: bool = False) -> CheckpointRef:
 def _existing(word: str) -> Path | None:
     """Return the folder that a word means, if there is one; most words can be no file's name."""
     try:
-        path = Path(word).expanduser()
+        path = files.path_of(word)
         return path.resolve() if path.is_dir() else None
-    except (OSError, ValueError, RuntimeError):  # too long, with a NUL in it, or the home of nobody (~name)
+    except (OSError, ValueError, RuntimeError):  # too long, with a NUL in it, or links in a circle
         return None
 
 

@@ -27,6 +27,7 @@ Texts are read as dictionaries: one that many lines share is in memory once.
 """
 
 _SHARED = ["name", "seal", *GIVEN]
+_NUMBERS = ("score", "clean", "seconds")
 
 
 class Piece:
@@ -36,7 +37,7 @@ class Piece:
         """Read names and seals.
 
         Raises:
-            pa.ArrowException, OSError: they cannot be read.
+            pa.ArrowException, OSError: they cannot be read, or are not as many as the footer says.
         """
         self._file, self._lock = file, threading.Lock()
         about = file.metadata
@@ -46,6 +47,8 @@ class Piece:
         self._room = MOST_KEPT
         self.names: list[str] = self.column("name")
         self.seals: list[str] = self.column("seal")
+        if not len(self.names) == len(self.seals) == len(self):
+            raise pa.ArrowInvalid("a column has not as many lines as the footer says")
 
     @classmethod
     def opened(cls, source: Any) -> Piece | None:
@@ -108,8 +111,8 @@ class Piece:
         if any(table[name].null_count for name in REQUIRED):
             raise pa.ArrowInvalid("a heading lacks what every one has")
         columns = {name: as_list(table[name]) for name in HEAD}
-        if not all(map(math.isfinite, columns["score"])):
-            raise pa.ArrowInvalid("a score is not finite")
+        if not all(math.isfinite(number) for name in _NUMBERS for number in columns[name] if number is not None):
+            raise pa.ArrowInvalid("a number is not finite")
         check_texts(*(columns[name] for name in ("about", "main", "task_spec", "contamination")))
         return list(map(Heading._make, zip(*columns.values(), strict=True)))
 

@@ -68,8 +68,8 @@ class Demo:
         slow = {**SLOW, "show_progress": "full", "concurrency_limit": 1, "concurrency_id": "demo"}
         asked = go.click(self.ask, [form, model, *self._parts], answer, **slow)
         filled = fill.click(self.fill, model, [*self._parts, answer], **SLOW)
-        model.input(None, None, [go, fill], js=WAIT, **QUICK)
-        model.input(self.choose, model, self._follows, cancels=[asked, filled], **QUICK)
+        model.select(None, None, [go, fill], js=WAIT, **QUICK)
+        model.select(self.choose, model, self._follows, cancels=[asked, filled], **QUICK)
         tab.select(self.offered, model, [model, *self._follows], **QUICK)
 
     def offered(self, key: str | None) -> list[Any]:
