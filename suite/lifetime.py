@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,16 +52,22 @@ _INTERRUPTS = _Interrupts()
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Remember every Ctrl-C that comes meanwhile, so that `heed` tells of one that was lost on its way up."""
+    """Remember every Ctrl-C that comes meanwhile, so that `heed` tells of one that was lost on its way up.
+
+    Python would show a traceback of one that a finaliser or a callback drops.
+    """
     ours = threading.current_thread() is threading.main_thread()
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
+    told = sys.unraisablehook
     signal.signal(signal.SIGINT, _INTERRUPTS.come)
+    sys.unraisablehook = lambda lost: None if lost.exc_type is KeyboardInterrupt else told(lost)
     try:
         yield
     finally:
         _INTERRUPTS.pending = False
+        sys.unraisablehook = told
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,33 @@ def test_a_lost_interrupt_is_told_when_asked_for() -> None:
             lifetime.heed()
     lifetime.heed()  # another command begins anew
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+class Finalised:
+    def __del__(self) -> None:
+        _interrupt()
+
+
+def test_an_interrupt_that_a_finaliser_drops_is_told_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sys.unraisablehook
+    with lifetime.interruptible():
+        Finalised()
+        with pytest.raises(KeyboardInterrupt):
+            lifetime.heed()
+    assert capsys.readouterr().err == ""
+    assert sys.unraisablehook is before
+
+
+def test_what_else_a_finaliser_drops_is_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing:
+        def __del__(self) -> None:
+            raise ValueError("dropped")
+
+    told: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(lost.exc_type))
+    with lifetime.interruptible():
+        Failing()
+    assert told == [ValueError]
 
 
 def test_an_interrupt_waits_for_what_must_be_done_as_a_whole() -> None:
