@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 from command_line import call
-from conftest import WORDS
+from token_rows import padded, token_rows
 from torch import nn
 
 from suite import compiling, environment, evaluation, files, models, training, trunks
@@ -167,30 +167,14 @@ def _protocol(**changes: Any) -> Protocol:
     return Protocol(**(values | {"selection": Selection(looks=3)} | changes))
 
 
-def _texts(n: int, seed: int, classes: int) -> list[dict[str, Any]]:
-    generator = np.random.default_rng(seed)
-    return [
-        {"input_ids": generator.integers(5, len(WORDS), generator.integers(3, 12)).tolist(), "labels": i % classes}
-        for i in range(n)
-    ]
-
-
-def _padded(items: list[dict[str, Any]]) -> dict[str, Any]:
-    longest = max(len(item["input_ids"]) for item in items)
-    rows = [item["input_ids"] + [0] * (longest - len(item["input_ids"])) for item in items]
-    mask = [[1] * len(item["input_ids"]) + [0] * (longest - len(item["input_ids"])) for item in items]
-    labels = torch.tensor([item["labels"] for item in items])
-    return {"input_ids": torch.tensor(rows), "attention_mask": torch.tensor(mask), "labels": labels}
-
-
 def _score(outputs: Any) -> float:
     """Return a number that any change of a weight moves, and that is highest at some look or other."""
     return float(np.sin(np.asarray(outputs, dtype=np.float64).sum() * 100))
 
 
 def _part(classes: int = 2) -> Part:
-    rows = _texts(40, classes, classes)
-    return Part(rows, [len(row["input_ids"]) for row in rows], _texts(10, 1, classes), _padded, _score)
+    rows = token_rows(40, classes, classes)
+    return Part(rows, [len(row["input_ids"]) for row in rows], token_rows(10, 1, classes), padded, _score)
 
 
 def _pictures() -> Part:

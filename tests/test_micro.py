@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import WORDS
+from token_rows import padded
 from torch import nn
 
 from suite import models, training
@@ -36,18 +37,9 @@ def _rows(n: int = 32) -> list[dict[str, Any]]:
     return [{"input_ids": generator.integers(5, len(WORDS), s).tolist(), "labels": i % 2} for i, s in enumerate(sizes)]
 
 
-def _collate(items: list[dict[str, Any]]) -> dict[str, Any]:
-    longest = max(len(item["input_ids"]) for item in items)
-    blanks = [longest - len(item["input_ids"]) for item in items]
-    ids = [item["input_ids"] + [0] * blank for item, blank in zip(items, blanks, strict=True)]
-    mask = [[1] * (longest - blank) + [0] * blank for blank in blanks]
-    labels = torch.tensor([item["labels"] for item in items])
-    return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask), "labels": labels}
-
-
 def _part() -> Part:
     rows = _rows()
-    return Part(rows, [len(row["input_ids"]) for row in rows], rows[:10], _collate, lambda outputs: 1.0)
+    return Part(rows, [len(row["input_ids"]) for row in rows], rows[:10], padded, lambda outputs: 1.0)
 
 
 class _Narrow(nn.Module):

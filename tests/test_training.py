@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import WORDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from token_rows import padded, token_rows
 from torch import nn
 
 from suite import batches, evaluation, models, optimiser, training
@@ -55,26 +55,10 @@ def build(steady_bert: Path) -> Callable[[], models.Model]:
     return lambda: models.load(resolve(str(steady_bert)), 2, 0)
 
 
-def _items(n: int = N, seed: int = 0) -> list[dict[str, Any]]:
-    generator = np.random.default_rng(seed)
-    return [
-        {"input_ids": generator.integers(5, len(WORDS), generator.integers(3, 12)).tolist(), "labels": i % 2}
-        for i in range(n)
-    ]
-
-
-def _collate(items: list[dict[str, Any]]) -> dict[str, Any]:
-    longest = max(len(item["input_ids"]) for item in items)
-    padded = [item["input_ids"] + [0] * (longest - len(item["input_ids"])) for item in items]
-    mask = [[1] * len(item["input_ids"]) + [0] * (longest - len(item["input_ids"])) for item in items]
-    labels = torch.tensor([item["labels"] for item in items])
-    return {"input_ids": torch.tensor(padded), "attention_mask": torch.tensor(mask), "labels": labels}
-
-
 def _part(score: Callable[[np.ndarray], float] | None = None, validation: int = 10) -> Part:
-    rows = _items()
+    rows = token_rows(N)
     return Part(
-        rows, [len(r["input_ids"]) for r in rows], _items(validation, 1), _collate, score or (lambda logits: 1.0)
+        rows, [len(r["input_ids"]) for r in rows], token_rows(validation, 1), padded, score or (lambda logits: 1.0)
     )
 
 
@@ -94,7 +78,7 @@ def _by_hand(model: models.Model, part: Part, recipe: Recipe, protocol: Protocol
     warm = math.ceil(protocol.warmup * steps)
     model.train()
     for step, rows in enumerate(batches.row_order(part.train_lengths, protocol.batch, steps, SEEDS["order"])):
-        batch = _collate([part.train[row] for row in rows])
+        batch = padded([part.train[row] for row in rows])
         model.zero_grad()
         logits = model.logits(**{k: v for k, v in batch.items() if k != "labels"})
         torch.nn.functional.cross_entropy(logits, batch["labels"]).backward()
@@ -288,7 +272,7 @@ def test_training_in_bf16_gives_float32_weights_and_scores(
 @settings(max_examples=20)
 @given(st.permutations(range(N)))
 def test_predictions_come_in_the_order_of_the_rows(build_once: models.Model, order: list[int]) -> None:
-    rows = _items()
+    rows = token_rows(N)
     lengths = [len(row["input_ids"]) for row in rows]
     straight = np.asarray(training.predict(build_once, rows, lengths, _part()))
     mixed = training.predict(build_once, [rows[i] for i in order], [lengths[i] for i in order], _part())

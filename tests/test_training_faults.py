@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import WORDS
+from token_rows import padded, token_rows
 from torch import nn
 
 from suite import deadline, evaluation, models, training, trunks
@@ -34,30 +34,14 @@ def _protocol(**changes: Any) -> Protocol:
     return Protocol(**(values | {"selection": Selection(looks=3)} | changes))
 
 
-def _rows_of(n: int, seed: int, classes: int = 2) -> list[dict[str, Any]]:
-    generator = np.random.default_rng(seed)
-    return [
-        {"input_ids": generator.integers(5, len(WORDS), generator.integers(3, 12)).tolist(), "labels": i % classes}
-        for i in range(n)
-    ]
-
-
-def _collate(items: list[dict[str, Any]]) -> dict[str, Any]:
-    longest = max(len(item["input_ids"]) for item in items)
-    padded = [item["input_ids"] + [0] * (longest - len(item["input_ids"])) for item in items]
-    mask = [[1] * len(item["input_ids"]) + [0] * (longest - len(item["input_ids"])) for item in items]
-    labels = torch.tensor([item["labels"] for item in items])
-    return {"input_ids": torch.tensor(padded), "attention_mask": torch.tensor(mask), "labels": labels}
-
-
 def _score(outputs: Any) -> float:
     """Return a number that any change of a weight moves, and that is highest at some look or other."""
     return float(np.sin(np.asarray(outputs, dtype=np.float64).sum() * 100))
 
 
 def _part(seed: int = 0, classes: int = 2) -> Part:
-    rows = _rows_of(40, seed, classes)
-    return Part(rows, [len(r["input_ids"]) for r in rows], _rows_of(10, seed + 1, classes), _collate, _score)
+    rows = token_rows(40, seed, classes)
+    return Part(rows, [len(r["input_ids"]) for r in rows], token_rows(10, seed + 1, classes), padded, _score)
 
 
 class _Line(Model):
@@ -186,7 +170,7 @@ class _Hanging(list[Any]):
 
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_rows_that_hang_end_in_a_sentence(split: str, soon: None) -> None:
-    part = dataclasses.replace(_part(), **{split: _Hanging(_rows_of(40, 0))})
+    part = dataclasses.replace(_part(), **{split: _Hanging(token_rows(40, 0))})
     started = time.perf_counter()
     with pytest.raises(SuiteError, match=rf"Reading the {split} rows of t has taken more than 1 seconds"):
         training.fit(lambda: _Line(lambda *_: False), {"t": part}, Recipe(1e-3), _protocol(), _setting())
@@ -194,7 +178,7 @@ def test_rows_that_hang_end_in_a_sentence(split: str, soon: None) -> None:
 
 
 def test_rows_to_predict_that_hang_end_in_a_sentence(soon: None) -> None:
-    rows = _Hanging(_rows_of(40, 0))
+    rows = _Hanging(token_rows(40, 0))
     with pytest.raises(SuiteError, match="Reading the rows has taken more than 1 seconds"):
         training.predict(_Line(lambda *_: False), rows, [1] * 40, _part())
 
@@ -202,7 +186,7 @@ def test_rows_to_predict_that_hang_end_in_a_sentence(soon: None) -> None:
 def test_a_worker_that_hangs_ends_in_a_sentence(soon: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_rows, "count_workers", lambda *arguments: 1)
     monkeypatch.setattr(training._attempts, "count_workers", lambda *arguments: 1)
-    part = dataclasses.replace(_part(), train=_Hanging(_rows_of(40, 0)))
+    part = dataclasses.replace(_part(), train=_Hanging(token_rows(40, 0)))
     with pytest.raises(SuiteError, match="Reading the train rows hangs"):
         training.fit(lambda: _Line(lambda *_: False), {"t": part}, Recipe(1e-3), _protocol(), _setting())
 
@@ -461,7 +445,7 @@ def test_workers_read_ahead_on_a_gpu_whose_rows_take_long_and_never_on_a_cpu(mon
 
     def slow(items: list[dict[str, Any]]) -> dict[str, Any]:
         time.sleep(1.01)
-        return _collate(items)
+        return padded(items)
 
     quick, lazy = _rows.Rows({"t": _part()}), _rows.Rows({"t": dataclasses.replace(_part(), collate=slow)})
     first = list(range(8))
